@@ -1,0 +1,31 @@
+/**
+ * How an authority treats one request. `honest` answers as RFC 3161 says; every other name is one fault that a
+ * client must notice.
+ */
+export type Behaviour =
+  | 'honest'
+  | 'wrong-nonce'
+  | 'missing-nonce'
+  | 'wrong-imprint'
+  | 'code-signing-eku'
+  | 'extra-eku'
+  | 'non-critical-eku'
+  | 'missing-ess-cert-id'
+  | 'wrong-ess-cert-id'
+  | 'missing-certificate'
+  | 'bad-signature'
+  | 'trailing-bytes'
+  | 'trailing-token-bytes'
+  | 'two-signers'
+  | 'expired-certificate'
+  | 'far-past'
+  | 'far-future'
+  | 'sha1'
+  | 'rejected'
+  | 'unavailable'
+  | 'throttled'
+  | 'slow'
+  | 'endless'
+  | 'garbage'
+  | 'truncated'
+  | 'wrong-content-type'

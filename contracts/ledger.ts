@@ -41,7 +41,10 @@ const inspect = (value: unknown, path: string, depth: number): boolean => {
       return true
     case 'number':
       if (!Number.isSafeInteger(value) || Object.is(value, -0))
-        throw new NotCanonical(path, `is ${Object.is(value, -0) ? '-0' : value}; only safe integers are allowed`)
+        throw new NotCanonical(
+          path,
+          `is ${Object.is(value, -0) ? '-0' : value}; only safe integers are allowed`,
+        )
       return true
     case 'object':
       break
@@ -63,7 +66,8 @@ const inspect = (value: unknown, path: string, depth: number): boolean => {
     throw new NotCanonical(path, 'is not a plain object')
   let last: string | undefined
   for (const [key, member] of Object.entries(value)) {
-    if (!ASCII_KEY.test(key)) throw new NotCanonical(path, `has the key ${JSON.stringify(key)}; keys are ASCII`)
+    if (!ASCII_KEY.test(key))
+      throw new NotCanonical(path, `has the key ${JSON.stringify(key)}; keys are ASCII`)
     if (last !== undefined && key < last) ordered = false
     last = key
     ordered = inspect(member, path === '' ? key : `${path}.${key}`, depth + 1) && ordered
@@ -300,7 +304,13 @@ const factsOf = (envelope: string | Uint8Array): Facts | null => {
   const head = HEAD.exec(start)
   const tail = TAIL.exec(end)
   const [at, position, seq, stream, tenant] = [head?.[1], tail?.[1], tail?.[2], tail?.[3], tail?.[4]]
-  if (at === undefined || position === undefined || seq === undefined || stream === undefined || tenant === undefined)
+  if (
+    at === undefined ||
+    position === undefined ||
+    seq === undefined ||
+    stream === undefined ||
+    tenant === undefined
+  )
     return null
   return { at, position: Number(position), seq: Number(seq), stream, tenant }
 }
@@ -362,12 +372,14 @@ export const verifyChain = (sha256: Sha256, options: VerifyOptions = {}): ChainV
       leaf = computed
       const facts = factsOf(line.envelope)
       if (!facts) return 'malformed'
-      if (facts.seq !== expected) return line.seq === undefined && facts.seq > expected ? 'seq-gap' : 'seq-mismatch'
+      if (facts.seq !== expected)
+        return line.seq === undefined && facts.seq > expected ? 'seq-gap' : 'seq-mismatch'
       tenant ??= facts.tenant
       if (facts.tenant !== tenant) return 'wrong-tenant'
       const before = positions.get(facts.stream)
       const whole = hidden === 0 && (before !== undefined || start.seq === 0)
-      if (whole ? facts.position !== (before ?? 0) + 1 : facts.position <= (before ?? 0)) return 'position-gap'
+      if (whole ? facts.position !== (before ?? 0) + 1 : facts.position <= (before ?? 0))
+        return 'position-gap'
       positions.set(facts.stream, facts.position)
       // Instants of one form and length: order of text is order of time.
       if (lastAt !== null && facts.at < lastAt) return 'time-backwards'

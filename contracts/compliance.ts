@@ -1,0 +1,74 @@
+import * as z from 'zod'
+import { Count, Digest, events, OpaqueId } from './event.ts'
+
+export const Severity = z.enum(['critical', 'high', 'medium', 'low'])
+export type Severity = z.infer<typeof Severity>
+
+/** What is said of a rule, or of one asset under a rule. Unreadable data is `unknown`, never a pass. */
+export const Verdict = z.enum(['pass', 'fail', 'unknown', 'not-applicable', 'waived'])
+export type Verdict = z.infer<typeof Verdict>
+
+export const Rating = z.enum(['strong', 'healthy', 'significant-gaps', 'weak', 'insufficient-evidence'])
+export type Rating = z.infer<typeof Rating>
+
+export const RuleId = z.string().regex(/^[A-Z][A-Z0-9]*(-[A-Z0-9.]+)?$/)
+
+/** One rule's result: counts, so that a score can be explained and recomputed. */
+export const RuleResult = z.object({
+  rule: RuleId,
+  verdict: Verdict,
+  weight: z.int().min(1).max(30),
+  population: Count,
+  passed: Count,
+  failed: Count,
+  unknown: Count,
+  waived: Count,
+})
+export type RuleResult = z.infer<typeof RuleResult>
+
+/** The score as the integers it is made of: 100 · passed ÷ evaluated, coverage evaluated ÷ enabled. */
+export const ScoreParts = z.object({
+  weightPassed: Count,
+  weightEvaluated: Count,
+  weightEnabled: Count,
+  assetsPassed: Count,
+  assetsEvaluated: Count,
+})
+export type ScoreParts = z.infer<typeof ScoreParts>
+
+export const FindingRef = z.object({
+  finding: OpaqueId,
+  rule: RuleId,
+  subject: OpaqueId,
+  severity: Severity,
+})
+export type FindingRef = z.infer<typeof FindingRef>
+
+export const complianceEvents = events('compliance', {
+  'evaluation-completed': {
+    v: 1,
+    says: 'Every rule was judged against what was known at the named places of the chain.',
+    data: z.object({
+      evaluation: OpaqueId,
+      scan: OpaqueId.nullable(),
+      /** The last event of each context that was taken into account. */
+      asOf: z.array(z.tuple([z.string(), Count])),
+      /** The `now` that time windows were measured against. */
+      now: z.iso.datetime(),
+      rulesetDigest: Digest,
+      score: ScoreParts,
+      rating: Rating.nullable(),
+      results: z.array(RuleResult),
+    }),
+  },
+  'findings-changed': {
+    v: 1,
+    says: 'Findings that an evaluation opened, resolved or reopened: at most 100 an event.',
+    data: z.object({
+      evaluation: OpaqueId,
+      opened: z.array(FindingRef),
+      reopened: z.array(FindingRef),
+      resolved: z.array(FindingRef.extend({ because: z.enum(['passed', 'asset-removed']) })),
+    }),
+  },
+})

@@ -7,6 +7,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    globalSetup: ['services/twin/postgres/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     projects: [

@@ -1,0 +1,11 @@
+/** The DER bytes of every block with this label in a PEM text, in order. Blocks that are not base64 are refused. */
+export function pemBlocks(pem: string, label: string): Uint8Array<ArrayBuffer>[] {
+  const pattern = new RegExp(`-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]*)-----END ${label}-----`, 'g')
+  return [...pem.matchAll(pattern)].map((match) => Uint8Array.fromBase64(match[1] ?? ''))
+}
+
+/** One PEM block, 64 characters a line (RFC 7468 §2). */
+export function toPem(label: string, der: Uint8Array): string {
+  const lines = der.toBase64().match(/.{1,64}/g) ?? []
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
+}

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { Count, committed, events, Instant, OpaqueId } from './event.ts'
+import { Count, committed, events, Instant, OpaqueId, Pairs } from './event.ts'
 
 /** The six roles. What each may do stands in the endpoint tables, one line an endpoint. */
 export const Role = z.enum([
@@ -78,6 +78,11 @@ export const gatewayEvents = events('gateway', {
     v: 1,
     says: 'An operator asked for something that their role or licence does not allow.',
     data: z.object({ operator: OpaqueId, action: z.string(), reason: z.string() }),
+  },
+  'signing-key-published': {
+    v: 1,
+    says: 'The gateway signs tokens with a new key; every service verifies with the public half given here. The key before it ends with its last token.',
+    data: z.object({ kid: z.string(), jwk: Pairs }),
   },
   'setting-changed': {
     v: 1,

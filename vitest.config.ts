@@ -7,15 +7,23 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     maxWorkers: 2,
-    globalSetup: ['services/twin/postgres/global-setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     projects: [
+      'license-worker/vitest.config.ts',
       {
-        extends: true,
         test: {
           name: 'services',
           include: ['contracts/**/*.test.ts', 'services/**/*.test.ts', 'deploy/**/*.test.ts'],
+          globalSetup: ['services/twin/postgres/global-setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'web',
+          include: ['web/src/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
     ],

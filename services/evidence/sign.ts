@@ -31,7 +31,7 @@ export function localSigner(privateKeyPem: string): Signer {
   if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
     throw new Error('The signing key must be an ECDSA key on P-256 (prime256v1)')
   }
-  const publicKeyPem = createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
+  const publicKeyPem = createPublicKey(key).export({ type: 'spki', format: 'pem' })
   return {
     kind: 'local',
     keyId: `local:${fingerprint(publicKeyPem)}`,
@@ -46,7 +46,7 @@ export function localSigner(privateKeyPem: string): Signer {
 /** A new private key for `localSigner`, PKCS#8 PEM. The caller keeps it in a file that only the service may read. */
 export function generateSigningKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return privateKey.export({ type: 'pkcs8', format: 'pem' })
 }
 
 /**

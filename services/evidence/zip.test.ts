@@ -1,0 +1,138 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { zipSync } from 'fflate'
+import { afterAll, describe, expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { readZip, writeZip } from './zip.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'attestry-zip-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const text = (value: string) => new TextEncoder().encode(value)
+const sample = new Map([
+  ['report/b.csv', text('b'.repeat(5000))],
+  ['README.txt', text('read me')],
+])
+
+/** The archive with every occurrence of one name replaced by another of the same length. */
+function renamed(zip: Uint8Array, from: string, to: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(Buffer.from(zip).toString('latin1').replaceAll(from, to), 'latin1'))
+}
+
+describe('writeZip()', () => {
+  test('gives the same bytes whatever the order of files and the time zone', () => {
+    const script = `
+      import { writeZip } from ${JSON.stringify(new URL('zip.ts', import.meta.url).href)}
+      const text = (value) => new TextEncoder().encode(value)
+      process.stdout.write(writeZip(new Map([['README.txt', text('read me')], ['report/b.csv', text('b'.repeat(5000))]])).toHex())`
+    const here = writeZip(sample).toHex()
+    for (const TZ of ['Pacific/Kiritimati', 'America/Los_Angeles']) {
+      const there = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+        env: { ...process.env, TZ },
+        encoding: 'utf8',
+      })
+      expect(there).toBe(here)
+    }
+  })
+
+  test('is read back, and by unzip', ({ skip }) => {
+    const zip = writeZip(sample)
+    expect(readZip(zip)).toEqual({ files: sample })
+    skip(spawnSync('unzip', ['-v']).status !== 0, 'this machine has no unzip to ask')
+    writeFileSync(join(folder, 'a.zip'), zip)
+    expect(execFileSync('unzip', ['-t', join(folder, 'a.zip')], { encoding: 'utf8' })).toContain(
+      'No errors detected',
+    )
+  })
+
+  test.each(['../up', '/etc/passwd', 'a\\b', 'a//b', 'C:x', '.hidden', 'a b', 'ä'])(
+    'refuses the name %j',
+    (name) => {
+      expect(() => writeZip(new Map([[name, text('x')]]))).toThrow(RangeError)
+    },
+  )
+})
+
+describe('readZip()', () => {
+  const problem = (zip: Uint8Array) => {
+    const read = readZip(zip)
+    return 'problem' in read ? read.problem : 'accepted'
+  }
+
+  test('refuses a duplicate name', () => {
+    const zip = writeZip(
+      new Map([
+        ['aa', text('1')],
+        ['ab', text('2')],
+      ]),
+    )
+    expect(problem(renamed(zip, 'ab', 'aa'))).toContain('twice')
+  })
+
+  test('refuses names that differ only in case', () => {
+    const zip = zipSync({ 'a.txt': text('1'), 'A.txt': text('2') })
+    expect(problem(zip)).toContain('case')
+  })
+
+  test('refuses traversal, absolute paths, backslashes and folders', () => {
+    const zip = writeZip(new Map([['aaaa', text('1')]]))
+    for (const name of ['../a', '/aaa', 'a\\.a', 'aaa/', 'a//a']) {
+      expect(problem(renamed(zip, 'aaaa', name))).toContain('not allowed')
+    }
+  })
+
+  test('refuses a file that is also a folder', () => {
+    expect(problem(zipSync({ 'a/b': text('1'), a: text('2') }))).toMatch(/not where|folder/)
+  })
+
+  test('refuses links', ({ skip }) => {
+    skip(spawnSync('zip', ['-v']).status !== 0, 'this machine has no zip to make one with')
+    symlinkSync('/etc/passwd', join(folder, 'link'))
+    execFileSync('zip', ['-qyX', 'link.zip', 'link'], { cwd: folder })
+    expect(problem(readFileSync(join(folder, 'link.zip')))).toContain('link')
+  })
+
+  test('refuses bytes before, between and after the files, and a cut archive', () => {
+    const zip = writeZip(sample)
+    expect(problem(Uint8Array.of(...zip, 0))).toContain('bytes follow')
+    expect(problem(Uint8Array.of(0, ...zip))).toContain('not where')
+    expect(problem(zip.slice(0, -30))).not.toBe('accepted')
+    expect(problem(new Uint8Array(0))).not.toBe('accepted')
+  })
+
+  test('refuses content that is not what the headers say', () => {
+    const zip = writeZip(new Map([['a', text('hello')]]))
+    for (const at of [18, 22, 14, 40]) {
+      const changed = Uint8Array.from(zip)
+      changed[at] = (changed[at] ?? 0) ^ 1
+      expect(problem(changed), `octet ${at}`).not.toBe('accepted')
+    }
+  })
+
+  test('refuses a bomb before it unpacks it', () => {
+    const bomb = writeZip(new Map([['zeros', new Uint8Array(5_000_000)]]))
+    const read = readZip(bomb, { mostBytes: 1_000_000 })
+    expect(read).toEqual({ problem: 'the archive unpacks to more than 1000000 bytes' })
+    expect(readZip(writeZip(sample), { mostFiles: 1 })).toHaveProperty('problem')
+  })
+
+  test('refuses a file that unpacks to more than it says', () => {
+    const zip = Uint8Array.from(writeZip(new Map([['zeros', new Uint8Array(100_000)]])))
+    const view = new DataView(zip.buffer)
+    const directory = view.getUint32(zip.length - 6, true)
+    view.setUint32(22, 1000, true)
+    view.setUint32(directory + 24, 1000, true)
+    expect(problem(zip)).toContain('cannot be unpacked to the size')
+  })
+
+  test('survives any single changed octet without throwing', () => {
+    const zip = writeZip(sample)
+    for (let at = 0; at < zip.length; at += 1) {
+      const changed = Uint8Array.from(zip)
+      changed[at] = (changed[at] ?? 0) ^ 0xff
+      expect(() => readZip(changed)).not.toThrow()
+    }
+  })
+})

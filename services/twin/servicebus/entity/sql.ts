@@ -113,10 +113,10 @@ export function evaluate(expression: Expression, message: Message): boolean | un
       return typeof value === 'string' ? expression.pattern.test(value) : undefined
     }
     case 'null':
-    case 'exists': {
-      const absent = valueOf(expression.operand, message) === undefined
-      return expression.is === 'null' ? absent : !absent
-    }
+    case 'exists':
+      return (valueOf(expression.operand, message) === undefined) === (expression.is === 'null')
+    default:
+      return expression satisfies never
   }
 }
 
@@ -131,20 +131,17 @@ function valueOf(operand: Operand, message: Message): Value {
 function compared(operator: Comparison, left: Value, right: Value): boolean | undefined {
   if (left === undefined || right === undefined || left === null || right === null) return undefined
   if (typeof left !== typeof right || typeof left === 'object' || typeof right === 'object') return undefined
-  switch (operator) {
-    case '=':
-      return left === right
-    case '<>':
-      return left !== right
-    case '<':
-      return left < right
-    case '<=':
-      return left <= right
-    case '>':
-      return left > right
-    case '>=':
-      return left >= right
-  }
+  return COMPARISONS[operator](left, right)
+}
+
+type Comparable = string | number | boolean | bigint
+const COMPARISONS: Readonly<Record<Comparison, (left: Comparable, right: Comparable) => boolean>> = {
+  '=': (left, right) => left === right,
+  '<>': (left, right) => left !== right,
+  '<': (left, right) => left < right,
+  '<=': (left, right) => left <= right,
+  '>': (left, right) => left > right,
+  '>=': (left, right) => left >= right,
 }
 
 class Parser {

@@ -44,7 +44,24 @@ export const FindingRef = z.object({
 })
 export type FindingRef = z.infer<typeof FindingRef>
 
+/** A rule as it was judged by: what an auditor needs to read a verdict. */
+export const RuleStatement = z.object({
+  rule: RuleId,
+  name: z.string(),
+  says: z.string(),
+  severity: Severity,
+  weight: z.int().min(1).max(30),
+  /** Percent of the population that must hold. */
+  sharePercent: z.int().min(1).max(100),
+})
+export type RuleStatement = z.infer<typeof RuleStatement>
+
 export const complianceEvents = events('compliance', {
+  'ruleset-adopted': {
+    v: 1,
+    says: 'The rules that evaluations are judged by from now on; written when their digest changes.',
+    data: z.object({ rulesetDigest: Digest, rules: z.array(RuleStatement) }),
+  },
   'evaluation-completed': {
     v: 1,
     says: 'Every rule was judged against what was known at the named places of the chain.',

@@ -15,6 +15,8 @@ export interface Service {
   readonly reactions: readonly Reaction[]
   readonly views: readonly Fold[]
   readonly schedules: readonly Schedule[]
+  /** Runs once when the tables are there and before anything is delivered: a first administrator, a first scan. */
+  readonly start?: () => Promise<void>
 }
 
 /** One transaction as the service's own role that sees one tenant alone. */

@@ -1,0 +1,269 @@
+import { randomUUID } from 'node:crypto'
+import { Actor, Cause } from '@attestry/contracts'
+import * as z from 'zod'
+import { type Clock, iso, pause } from './clock.ts'
+import { messageOf, Transient } from './failure.ts'
+import type { Logger } from './log.ts'
+import type { Command, CommandState, Job, Send, Tx } from './service.ts'
+
+/*
+ * Work that a service sends to itself. A row is written in the transaction that wants it; a message on the
+ * service's queue wakes whoever is free; the row, not the message, says whether it was done. A lease lets
+ * one process at a time work on it, and a process that died loses it within a minute.
+ */
+
+const LEASE_SECONDS = 60
+const RESEND_SECONDS = 30
+/** After so many Transient failures a command is set aside. */
+const TRIES = 20
+
+/** Writes commands; one whose id is already there is dropped. */
+export async function enqueue(tx: Tx, sends: readonly Send[], clock: Clock, trace: object | null): Promise<void> {
+  for (const s of sends)
+    await tx.rows(
+      `insert into pending_command (tenant, id, command, session, body, actor, cause, trace, due_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
+      [
+        tx.tenant,
+        s.id,
+        s.command,
+        s.session,
+        JSON.stringify(s.body),
+        JSON.stringify(s.by),
+        JSON.stringify(s.cause),
+        trace ? JSON.stringify(trace) : null,
+        iso(s.dueAt ?? clock.now()),
+      ],
+    )
+}
+
+interface Row {
+  id: string
+  command: string
+  session: string
+  body: unknown
+  actor: unknown
+  cause: unknown
+  attempts: number
+  outcome: 'done' | 'failed' | 'cancelled' | null
+  progress: Record<string, unknown> | null
+  problem: string | null
+  leased: boolean
+  cancel_asked: boolean
+}
+
+/** Commands that are due and that nobody was told of lately. */
+export const dueCommands = (tx: Tx, now: Temporal.Instant): Promise<{ id: string; session: string }[]> =>
+  tx.rows(
+    `update pending_command set sent_at = now() where (tenant, id) in (
+       select tenant, id from pending_command
+       where tenant = $1 and outcome is null and due_at <= $2
+         and (lease_until is null or lease_until < now())
+         and (sent_at is null or sent_at < now() - make_interval(secs => ${RESEND_SECONDS}))
+       order by due_at limit 50 for update skip locked)
+     returning id, session`,
+    [tx.tenant, iso(now)],
+  )
+
+/** Commands that are due and that no message has brought to anyone for a while. */
+export const overdueCommands = (
+  tx: Tx,
+  now: Temporal.Instant,
+  olderThanMs: number,
+): Promise<{ id: string }[]> =>
+  tx.rows(
+    `select id from pending_command
+     where tenant = $1 and outcome is null and due_at <= $2::timestamptz - make_interval(secs => $3)
+       and (lease_until is null or lease_until < now()) order by due_at limit 50`,
+    [tx.tenant, iso(now), olderThanMs / 1000],
+  )
+
+export async function commandStates(tx: Tx, ids: readonly string[]): Promise<CommandState[]> {
+  const rows = await tx.rows<Row>(
+    `select id, outcome, progress, attempts, problem, coalesce(lease_until > now(), false) as leased
+     from pending_command where tenant = $1 and id = any($2)`,
+    [tx.tenant, ids],
+  )
+  return rows.map((r) => ({
+    id: r.id,
+    state: r.outcome ?? (r.leased ? 'running' : 'waiting'),
+    progress: r.progress,
+    attempts: r.attempts,
+    problem: r.problem,
+  }))
+}
+
+/** Asks a command to stop. Its work sees it as an aborted signal and records what that means. */
+export const askCancel = async (tx: Tx, id: string): Promise<boolean> =>
+  (
+    await tx.rows(
+      'update pending_command set cancel_asked = true where tenant = $1 and id = $2 and outcome is null returning id',
+      [tx.tenant, id],
+    )
+  ).length > 0
+
+export interface WorkerHost {
+  tx<T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T>
+  readonly clock: Clock
+  readonly log: Logger
+  readonly signal: AbortSignal
+}
+
+/** Why a job's signal aborted. */
+export const CANCELLED = 'cancelled by an operator'
+
+/**
+ * Works on one command if it is there, due, and nobody else does. Never throws for the work's own failure:
+ * Transient is tried again later with growing delay, anything else is set aside as stuck.
+ */
+export async function perform(
+  host: WorkerHost,
+  commands: readonly Command[],
+  tenant: string,
+  id: string,
+): Promise<void> {
+  const lease = randomUUID()
+  const row = await host.tx(tenant, async (tx) => {
+    const [taken] = await tx.rows<Row>(
+      `update pending_command p set lease = $3, lease_until = now() + make_interval(secs => ${LEASE_SECONDS}),
+         attempts = attempts + 1
+       where (tenant, id) = (
+         select tenant, id from pending_command
+         where tenant = $1 and id = $2 and outcome is null and due_at <= $4
+           and (lease_until is null or lease_until < now()) for update skip locked)
+         and not exists (select 1 from pending_command o where o.tenant = p.tenant and o.session = p.session
+           and o.id <> p.id and o.outcome is null and o.lease_until > now())
+       returning id, command, session, body, actor, cause, attempts, cancel_asked`,
+      [tenant, id, lease, iso(host.clock.now())],
+    )
+    return taken
+  })
+  if (!row) return
+  const command = commands.find((c) => c.name === row.command)
+  const lost = new AbortController()
+  const end = async (outcome: 'done' | 'failed' | 'cancelled', problem: string | null) => {
+    await host.tx(tenant, async (tx) => {
+      await tx.rows(
+        `update pending_command set outcome = $4, problem = $5, ended_at = now(), lease_until = null
+         where tenant = $1 and id = $2 and lease = $3`,
+        [tenant, id, lease, outcome, problem],
+      )
+      // Whoever waited for this session's turn was told in vain: tell them again.
+      await tx.rows(
+        'update pending_command set sent_at = null where tenant = $1 and session = $2 and outcome is null',
+        [tenant, row.session],
+      )
+      if (outcome === 'failed')
+        await tx.rows(
+          `insert into stuck (tenant, id, consumer, reason, since) values ($1, $2, $3, $4, $5)
+           on conflict (tenant, id) do update set attempts = stuck.attempts + 1, reason = excluded.reason`,
+          [tenant, `command:${id}`, `command ${row.command}`, problem, iso(host.clock.now())],
+        )
+      else await tx.rows('delete from stuck where tenant = $1 and id = $2', [tenant, `command:${id}`])
+    })
+  }
+  const later = async (delayMs: number, problem: string) => {
+    await host.tx(tenant, (tx) =>
+      tx.rows(
+        `update pending_command set due_at = $4, sent_at = null, lease_until = null, problem = $5
+         where tenant = $1 and id = $2 and lease = $3`,
+        [tenant, id, lease, iso(host.clock.now().add({ milliseconds: delayMs })), problem],
+      ),
+    )
+  }
+  if (!command) return end('failed', `no command is called ${row.command}`)
+  const over = new AbortController()
+  const watch = watchLease(host, tenant, id, lease, lost, over.signal)
+  let shown: Readonly<Record<string, unknown>> | null = null
+  let writing: Promise<void> | null = null
+  const write = async () => {
+    // One write at a time, and only the newest state: progress must not slow the work.
+    while (shown) {
+      const state = shown
+      shown = null
+      await host.tx(tenant, (tx) =>
+        tx.rows('update pending_command set progress = $4 where tenant = $1 and id = $2 and lease = $3', [
+          tenant,
+          id,
+          lease,
+          JSON.stringify(state),
+        ]),
+      )
+      await pause(200, over.signal)
+    }
+  }
+  const job: Job<never> = {
+    tenant,
+    id,
+    // The command's own schema makes the body that its work takes.
+    body: command.body.parse(row.body) as never,
+    by: Actor.parse(row.actor),
+    cause: Cause.parse(row.cause),
+    attempt: row.attempts,
+    signal: AbortSignal.any([host.signal, lost.signal]),
+    progress: async (state) => {
+      shown = state
+      if (writing) return
+      writing = write().finally(() => {
+        writing = null
+      })
+      await Promise.race([writing, Promise.resolve()])
+    },
+  }
+  if (row.cancel_asked) lost.abort(CANCELLED)
+  try {
+    await command.work(job)
+    over.abort()
+    await writing
+    await end(lost.signal.reason === CANCELLED ? 'cancelled' : 'done', null)
+  } catch (error) {
+    over.abort()
+    // The process stops, or another one took the lease: whoever comes next starts from the record.
+    if (host.signal.aborted) return await later(0, 'the process stopped')
+    if (lost.signal.aborted && lost.signal.reason !== CANCELLED) return
+    if (lost.signal.reason === CANCELLED) return await end('cancelled', null)
+    if (error instanceof Transient && row.attempts < TRIES) {
+      const delay = error.retryAfterMs ?? Math.min(60_000, 250 * 2 ** Math.min(row.attempts, 8))
+      host.log.warn({ error, command: row.command, id, tenant }, 'A command will be tried again')
+      return await later(delay, error.message)
+    }
+    host.log.error({ error, command: row.command, id, tenant }, 'A command failed')
+    await end('failed', messageOf(error).slice(0, 500))
+  } finally {
+    over.abort()
+    await watch
+  }
+}
+
+/** Keeps the lease, and ends the job when it is lost or somebody asks it to stop. */
+async function watchLease(
+  host: WorkerHost,
+  tenant: string,
+  id: string,
+  lease: string,
+  lost: AbortController,
+  over: AbortSignal,
+): Promise<void> {
+  for (let beat = 0; !over.aborted; beat++) {
+    await pause(500, over)
+    if (over.aborted) return
+    try {
+      const [row] = await host.tx(tenant, (tx) =>
+        tx.rows<{ cancel_asked: boolean }>(
+          beat % 20 === 0
+            ? `update pending_command set lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
+               where tenant = $1 and id = $2 and lease = $3 and outcome is null returning cancel_asked`
+            : 'select cancel_asked from pending_command where tenant = $1 and id = $2 and lease = $3 and outcome is null',
+          [tenant, id, lease],
+        ),
+      )
+      if (!row && !over.aborted) return lost.abort('the lease was lost')
+      if (row?.cancel_asked) return lost.abort(CANCELLED)
+    } catch (error) {
+      host.log.warn({ error, id, tenant }, 'The lease of a command could not be looked at')
+    }
+  }
+}
+
+/** The body of a message that wakes a worker. */
+export const CommandMessage = z.object({ tenant: z.string(), id: z.string() })

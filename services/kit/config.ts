@@ -1,0 +1,185 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { Secret } from './secret.ts'
+
+/** One variable of the environment: what it is for, its default, and how its text is read. */
+interface Variable<S extends z.ZodType = z.ZodType> {
+  readonly says: string
+  readonly read: S
+  /** Shown in place of the value. */
+  readonly secret?: true
+}
+
+const variable = <S extends z.ZodType>(says: string, read: S): Variable<S> => ({ says, read })
+const secretVariable = <S extends z.ZodType>(says: string, read: S): Variable<S> => ({ says, read, secret: true })
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
+const secretText = (least: number) =>
+  z
+    .string()
+    .min(least, `must have at least ${least} characters`)
+    .transform((text) => new Secret(text))
+const flag = z
+  .enum(['true', 'false'], 'must be true or false')
+  .transform((text) => text === 'true')
+
+const stateDir = () =>
+  process.getuid?.() === 0
+    ? '/var/lib/attestry'
+    : join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'attestry')
+
+/** Services that may run in a process of their own, each with its loopback port. */
+export const SERVICE_PORTS = {
+  discovery: 4601,
+  compliance: 4602,
+  rotation: 4603,
+  sync: 4604,
+  evidence: 4605,
+  alerts: 4606,
+  licensing: 4607,
+} as const
+
+/** Everything that is configured. `attestry config` prints this table; docs/configuration.md is made from it. */
+export const variables = {
+  DATABASE_URL: secretVariable(
+    'Postgres 16 or newer, as a role that may take on the service roles: postgres://user:password@host/database',
+    z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' }).transform((u) => new Secret(u)),
+  ),
+  DATABASE_ADMIN_URL: secretVariable(
+    'The same database as a role that may create schemas and roles; used for migrations only. Default: DATABASE_URL',
+    z
+      .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' })
+      .transform((u) => new Secret(u))
+      .optional(),
+  ),
+  SERVICE_BUS_CONNECTION: secretVariable(
+    'Connection string of an Azure Service Bus namespace or its emulator; or set SERVICE_BUS_NAMESPACE',
+    secretText(10).optional(),
+  ),
+  SERVICE_BUS_NAMESPACE: variable(
+    'Host name of a Service Bus namespace, reached with the managed identity: name.servicebus.windows.net',
+    z.hostname('must be a host name').optional(),
+  ),
+  SECRET_KEY: secretVariable(
+    'At least 32 characters from a random source; session keys and stored keys are encrypted under it',
+    secretText(32),
+  ),
+  ATTESTRY_TENANT: variable(
+    'The tenant that this install serves: lower-case letters, digits and dashes',
+    z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and dashes')
+      .default('default'),
+  ),
+  ATTESTRY_STATE_DIR: variable(
+    'Folder for the local signing key, bundles and the first sign-in; needs to survive restarts',
+    z.string().min(1).default(stateDir),
+  ),
+  ATTESTRY_HOST: variable('Address that HTTP listens on', z.string().default('127.0.0.1')),
+  ATTESTRY_PORT: variable('Port of the gateway', port(4600)),
+  ATTESTRY_METRICS_PORT: variable('Loopback port of /metrics; 0 turns it off', port(4609)),
+  ATTESTRY_PUBLIC_URL: variable(
+    'Address that browsers use, if a proxy stands before the gateway; https makes cookies Secure',
+    z.url('must be an address such as https://attestry.example.com').optional(),
+  ),
+  ATTESTRY_TRUST_PROXY: variable(
+    'true: take the caller’s address from X-Forwarded-For, because a proxy of yours sets it',
+    flag.default(false),
+  ),
+  ATTESTRY_DISCOVERY_URL: variable('Where discovery answers, if it runs in a process of its own', z.url().optional()),
+  ATTESTRY_COMPLIANCE_URL: variable('Where compliance answers, likewise', z.url().optional()),
+  ATTESTRY_EVIDENCE_URL: variable('Where evidence answers, likewise', z.url().optional()),
+  ATTESTRY_AZURE_ENDPOINT: variable(
+    'Loopback address of a cloud twin instead of Azure; makes the install a demonstration for ever',
+    z
+      .url()
+      .refine((u) => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(u).hostname), 'must be a loopback address')
+      .optional(),
+  ),
+  ATTESTRY_TSA: variable(
+    'Time-stamp authorities in order of preference: name=address, separated by spaces',
+    z.string().default(''),
+  ),
+  ATTESTRY_TSA_ROOTS: variable(
+    'PEM file of the roots that time-stamp authorities are checked against',
+    z.string().optional(),
+  ),
+  ATTESTRY_SIGNING_KEY: variable(
+    'Id of an ES256 key in Key Vault that signs bundles; without it a local key in the state folder does',
+    z.url('must be a key id such as https://vault.vault.azure.net/keys/name/version').optional(),
+  ),
+  ATTESTRY_SWEEP_SECONDS: variable(
+    'How often every consumer looks in the ledger for what no message brought',
+    z.coerce.number().min(1).max(3600).default(30),
+  ),
+  ATTESTRY_LOG_LEVEL: variable(
+    'debug, info, warn or error',
+    z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error').default('info'),
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable(
+    'Where traces go (OTLP over HTTP); other OTEL_ variables of the SDK work as documented there',
+    z.url().optional(),
+  ),
+} as const satisfies Record<string, Variable>
+
+export type Configuration = { readonly [K in keyof typeof variables]: z.infer<(typeof variables)[K]['read']> }
+
+/** Every variable that is wrong or missing, each with what would be right. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+  readonly problems: readonly { variable: string; message: string }[]
+  constructor(problems: readonly { variable: string; message: string }[]) {
+    super(
+      `The configuration is not complete:\n${problems.map((p) => `  ${p.variable}: ${p.message}`).join('\n')}\n` +
+        'All variables: npm run attestry -- config',
+    )
+    this.problems = problems
+  }
+}
+
+/**
+ * Reads the environment once, at start. An empty variable counts as unset.
+ * @throws ConfigurationError naming every bad variable at once
+ */
+export function readConfiguration(env: Readonly<Record<string, string | undefined>>): Configuration {
+  const problems: { variable: string; message: string }[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, { read, says }] of Object.entries(variables)) {
+    const text = env[name] === '' ? undefined : env[name]
+    const parsed = (read as z.ZodType).safeParse(text)
+    if (parsed.success) values[name] = parsed.data
+    else
+      problems.push({
+        variable: name,
+        message: text === undefined ? `is missing. ${says}` : (parsed.error.issues[0]?.message ?? 'is wrong'),
+      })
+  }
+  if (!values['SERVICE_BUS_CONNECTION'] && !values['SERVICE_BUS_NAMESPACE'])
+    if (!problems.some((p) => p.variable.startsWith('SERVICE_BUS')))
+      problems.push({
+        variable: 'SERVICE_BUS_NAMESPACE',
+        message: 'is missing, and so is SERVICE_BUS_CONNECTION: one of the two says where the bus is',
+      })
+  if (problems.length > 0) throw new ConfigurationError(problems)
+  // Each value came from its own variable's schema.
+  return values as Configuration
+}
+
+/** The table that `attestry config` prints: name, meaning, and the value in force where it may be shown. */
+export function describeConfiguration(
+  env: Readonly<Record<string, string | undefined>>,
+): { variable: string; says: string; value: string; problem: string | null }[] {
+  return Object.entries(variables).map(([name, v]: [string, Variable]) => {
+    const text = env[name] === '' ? undefined : env[name]
+    const parsed = v.read.safeParse(text)
+    const shown = (value: unknown) =>
+      value === undefined ? '' : v.secret || value instanceof Secret ? '(set)' : String(value)
+    return {
+      variable: name,
+      says: v.says,
+      value: parsed.success ? shown(parsed.data) : '',
+      problem: parsed.success ? null : text === undefined ? 'missing' : (parsed.error.issues[0]?.message ?? 'wrong'),
+    }
+  })
+}

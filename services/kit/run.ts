@@ -1,0 +1,427 @@
+import { randomBytes } from 'node:crypto'
+import { contextOf, INSTALL, type EventOf } from '@attestry/contracts'
+import type { Pool } from 'pg'
+import { createBell } from './bell.ts'
+import type { Bus, Received } from './bus/bus.ts'
+import { type Clock, iso, pause } from './clock.ts'
+import {
+  askCancel,
+  CommandMessage,
+  commandStates,
+  dueCommands,
+  enqueue,
+  overdueCommands,
+  perform,
+} from './commands.ts'
+import { commit, open } from './committed.ts'
+import {
+  catchUp,
+  type Consumer,
+  type ConsumerHost,
+  consumerName,
+  contextsOf,
+  deliver,
+  replay,
+} from './consume.ts'
+import { messageOf, Transient } from './failure.ts'
+import { createIds, opaqueId } from './ids.ts'
+import { type AppendRequest, appendIn, createAppender } from './ledger/append.ts'
+import { openTenant, prepareDatabase, streamKeys, tenantsOf } from './ledger/tenant.ts'
+import { readAfter, readStream, type Stored } from './ledger/read.ts'
+import { relay } from './ledger/relay.ts'
+import type { Logger } from './log.ts'
+import { fromMessage, type Placed, toMessage } from './message.ts'
+import { serviceTransaction } from './postgres.ts'
+import type { Append, Appended, Conflict, Host, Outcome, Service, Tx } from './service.ts'
+import { currentTrace, inSpan } from './telemetry.ts'
+
+/** The one topic that facts travel on. */
+export const EVENTS = 'events'
+
+export interface RunOptions {
+  /** Makes the services; called before tables exist, so a service touches nothing until its start(). */
+  readonly services: readonly { readonly name: string; readonly make: (host: Host) => Service }[]
+  readonly pool: Pool
+  /** May create schemas and roles. */
+  readonly admin: Pool
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly log: Logger
+  readonly productVersion: string
+  readonly origin: 'real' | 'demo'
+  readonly tenant: string
+  /** Null: no sweep, which only a test asks for. */
+  readonly sweepMs: number | null
+  /** False only in the test that messages alone suffice. */
+  readonly gapReads?: boolean
+  /** Whether this process offers itself as the relay; the lease decides who is. */
+  readonly relay?: boolean
+}
+
+/** Work that somebody has to look at. */
+export interface StuckWork {
+  readonly id: string
+  readonly service: string
+  readonly consumer: string
+  readonly context: string | null
+  readonly seq: number | null
+  readonly reason: string
+  readonly since: string
+}
+
+export interface Lag {
+  readonly service: string
+  readonly consumer: string
+  readonly context: string
+  readonly cursor: number
+  readonly head: number
+}
+
+export interface Running {
+  readonly services: ReadonlyMap<string, Service>
+  /** Ends when every consumer has once read to the end of the ledger. */
+  readonly caughtUp: Promise<void>
+  /** Rings whenever an event was delivered to a service of this process. */
+  readonly delivered: { wait(ms: number, signal: AbortSignal): Promise<void> }
+  lag(tenant: string): Promise<Lag[]>
+  stuck(tenant: string): Promise<StuckWork[]>
+  /** False if there is no such work. */
+  replay(tenant: string, service: string, id: string): Promise<boolean>
+  stop(): Promise<void>
+}
+
+const placedOf = (s: Stored): Placed => ({
+  tenant: s.tenant,
+  context: contextOf(s.type),
+  seq: s.seq,
+  prevSeq: s.contextPrevSeq,
+  envelope: s.envelope,
+  private: s.private,
+  trace: s.trace,
+})
+
+/** Hosts services in this process: their tables, deliveries, commands, schedules, and the relay. */
+export async function run(options: RunOptions): Promise<Running> {
+  const { pool, bus, clock, log } = options
+  const stopping = new AbortController()
+  const signal = stopping.signal
+  const ids = createIds(clock)
+  const sendBell = createBell()
+  const relayBell = createBell()
+  const delivered = createBell()
+  const keys = streamKeys(pool)
+  const loops: Promise<unknown>[] = []
+
+  const members = options.services.map(({ name, make }) => {
+    const role = `attestry_${name}`
+    const appender = createAppender({ pool, role })
+    const memberLog = log.child({ service: name })
+    const tx = <T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T> =>
+      serviceTransaction(pool, { schema: name, role, tenant, signal }, work)
+    const request = (tenant: string, a: Append): AppendRequest => {
+      const trace = currentTrace()
+      return {
+        tenant,
+        stream: a.stream,
+        expected: a.expected,
+        events: a.facts.map((f) => commit(f, a.by, a.cause, ids.uuid(), randomBytes)),
+        ...(trace ? { trace } : {}),
+      }
+    }
+    const host: Host = {
+      service: name,
+      productVersion: options.productVersion,
+      origin: options.origin,
+      clock,
+      ids,
+      log: memberLog,
+      signal,
+      tx,
+      append: async (tenant, append): Promise<Appended | Conflict> => {
+        const result = await inSpan('append', { tenant, stream: append.stream }, () =>
+          appender.append(request(tenant, append), signal),
+        )
+        relayBell.ring()
+        return result
+      },
+      stream: async (tenant, stream, after = 0): Promise<EventOf[]> => {
+        const rows = await tx(tenant, (t) => readStream(t, { tenant, stream, after, limit: 10_000 }))
+        return rows.map((r) => open(r)).filter((e): e is EventOf => e !== null)
+      },
+      opaque: async (tenant) => {
+        const key = await keys(tenant)
+        return (kind, of) => opaqueId(key, kind, of)
+      },
+      send: async (t, sends) => {
+        await enqueue(t, sends, clock, currentTrace())
+        sendBell.ring()
+      },
+      commands: commandStates,
+      cancel: askCancel,
+      tenants: async () => (await tenantsOf(pool)).filter((t) => t !== INSTALL),
+    }
+    const service = make(host)
+    const consumers: Consumer[] = [
+      ...service.views.map((fold) => ({ kind: 'fold', fold }) as const),
+      ...service.reactions.map((reaction) => ({ kind: 'reaction', reaction }) as const),
+    ]
+    const consumerHost: ConsumerHost = {
+      tx,
+      readContext: async (tenant, context, after, limit) =>
+        (await tx(tenant, (t) => readAfter(t, { tenant, after, contexts: [context], limit }))).map(placedOf),
+      carryOut: async (t, outcome: Outcome, cause) => {
+        const requests = (outcome.append ?? []).map((a) => request(t.tenant, a))
+        for (const result of requests.length > 0 ? await appendIn(t, requests) : [])
+          if (!result.ok)
+            throw new Transient(`a stream moved while event ${cause.seq} was reacted to; it will be tried again`)
+        if (outcome.send) await enqueue(t, outcome.send, clock, currentTrace())
+        relayBell.ring()
+        sendBell.ring()
+      },
+      log: memberLog,
+      gapReads: options.gapReads ?? true,
+      now: () => iso(clock.now()),
+    }
+    return { name, service, consumers, consumerHost, appender, tx, log: memberLog }
+  })
+  type Member = (typeof members)[number]
+
+  await prepareDatabase(options.admin, {
+    productVersion: options.productVersion,
+    services: members.map((m) => ({ name: m.name, schema: m.service.schema })),
+  })
+  for (const tenant of [INSTALL, options.tenant])
+    await openTenant(options.admin, { tenant, origin: options.origin, productVersion: options.productVersion, id: ids.uuid() })
+  for (const member of members) await member.service.start?.()
+
+  /** One turn of a loop that must outlive its failures. */
+  const turn = async (what: string, member: Member | null, work: () => Promise<void>): Promise<boolean> => {
+    try {
+      await work()
+      return true
+    } catch (error) {
+      if (!signal.aborted) (member?.log ?? log).warn({ error }, `${what} will be tried again`)
+      return false
+    }
+  }
+  const every = (what: string, member: Member | null, waitMs: () => Promise<void>, work: () => Promise<void>) => {
+    loops.push(
+      (async () => {
+        for (let failures = 0; !signal.aborted; ) {
+          failures = (await turn(what, member, work)) ? 0 : failures + 1
+          if (failures > 0) await pause(Math.min(5000, 100 * 2 ** Math.min(failures, 6)), signal)
+          else await waitMs()
+        }
+      })(),
+    )
+  }
+
+  /** Hands a batch of messages to every consumer that takes their context, then settles them. */
+  const receive = (member: Member) => async (batch: readonly Received[]) => {
+    const groups = new Map<string, { message: Received; placed: Placed }[]>()
+    for (const message of batch) {
+      try {
+        const placed = fromMessage(message)
+        const key = `${placed.tenant}\0${placed.context}`
+        groups.set(key, [...(groups.get(key) ?? []), { message, placed }])
+      } catch (error) {
+        member.log.error({ error, id: message.id }, 'A message is not an event of ours')
+        await message.deadLetter('not-an-event', messageOf(error))
+      }
+    }
+    for (const group of groups.values()) {
+      group.sort((a, b) => a.placed.seq - b.placed.seq)
+      const events = group.map((g) => g.placed)
+      const context = events[0]?.context ?? ''
+      const traces = events.flatMap((e) => (e.trace ? [e.trace] : [])).slice(0, 20)
+      const ok = await turn('A delivery', member, () =>
+        inSpan(
+          `deliver ${context}`,
+          { service: member.name, events: events.length },
+          async () => {
+            for (const consumer of member.consumers)
+              if (contextsOf(consumer).includes(context) && !(await deliver(member.consumerHost, consumer, context, events)))
+                throw new Transient(`${consumerName(consumer)} is behind`)
+          },
+          traces,
+        ),
+      )
+      delivered.ring()
+      for (const { message } of group) await (ok ? message.complete() : message.abandon())
+    }
+  }
+
+  const sweepOnce = async (member: Member) => {
+    for (const tenant of await tenantsOf(pool))
+      for (const consumer of member.consumers)
+        for (const context of contextsOf(consumer)) {
+          if (signal.aborted) return
+          await catchUp(member.consumerHost, consumer, tenant, context)
+        }
+  }
+
+  const workerHost = (member: Member) => ({ tx: member.tx, clock, log: member.log, signal })
+
+  for (const member of members) {
+    bus.subscribe(EVENTS, member.name, { maxBatch: 200, maxWaitMs: 50 }, receive(member), signal)
+    if (member.service.commands.length > 0) {
+      const queue = `${member.name}-commands`
+      bus.acceptSessions(
+        queue,
+        { concurrency: 4 },
+        async (message) => {
+          const body = typeof message.body === 'string' ? message.body : new TextDecoder().decode(message.body)
+          const { tenant, id } = CommandMessage.parse(JSON.parse(body))
+          // The row is the truth: settle first, so that a long job does not outlive its lock.
+          await message.complete()
+          await inSpan(`command ${member.name}`, { tenant, id }, () =>
+            perform(workerHost(member), member.service.commands, tenant, id),
+          )
+          sendBell.ring()
+        },
+        signal,
+      )
+      every('Sending commands', member, () => sendBell.wait(500, signal), async () => {
+        for (const tenant of await tenantsOf(pool)) {
+          const due = await member.tx(tenant, (t) => dueCommands(t, clock.now()))
+          if (due.length > 0)
+            await bus.send(
+              queue,
+              due.map((d) => ({
+                // A command that is sent again is another message: duplicate detection must not swallow it.
+                id: `${d.id}:${ids.uuid()}`,
+                subject: 'command',
+                sessionId: d.session,
+                properties: { tenant },
+                body: JSON.stringify({ tenant, id: d.id }),
+              })),
+              signal,
+            )
+        }
+      })
+    }
+    for (const schedule of member.service.schedules)
+      every(`Schedule ${schedule.name}`, member, () => pause(schedule.everyMs, signal), async () => {
+        for (const tenant of await tenantsOf(pool)) {
+          if (tenant === INSTALL) continue
+          await member.tx(tenant, async (t) => {
+            const [lock] = await t.rows<{ mine: boolean }>(
+              'select pg_try_advisory_xact_lock(hashtext($1), hashtext($2)) as mine',
+              [`${member.name}.${schedule.name}`, tenant],
+            )
+            if (lock?.mine) await enqueue(t, await schedule.due(clock.now(), t), clock, null)
+          })
+        }
+        sendBell.ring()
+      })
+    if (options.sweepMs !== null) {
+      const sweepMs = options.sweepMs
+      every('The sweep', member, () => pause(sweepMs, signal), async () => {
+        await sweepOnce(member)
+        delivered.ring()
+        for (const tenant of await tenantsOf(pool)) {
+          const overdue = await member.tx(tenant, (t) => overdueCommands(t, clock.now(), sweepMs))
+          for (const { id } of overdue)
+            loops.push(
+              turn('An overdue command', member, () => perform(workerHost(member), member.service.commands, tenant, id)),
+            )
+        }
+      })
+    }
+  }
+  if (options.relay ?? true)
+    loops.push(
+      relay({
+        pool,
+        signal,
+        bell: relayBell,
+        now: () => clock.now(),
+        onError: (error) => log.warn({ error }, 'The relay will try again'),
+        publish: (batch) =>
+          bus.publish(
+            EVENTS,
+            batch.map((s) => toMessage({ ...placedOf(s), id: s.id, type: s.type, stream: s.stream })),
+            signal,
+          ),
+      }),
+    )
+
+  const caughtUp = options.sweepMs === null ? Promise.resolve() : Promise.all(members.map(sweepOnce)).then(() => {})
+  caughtUp.catch((error: unknown) => log.warn({ error }, 'The first look at the ledger will be repeated'))
+
+  const memberOf = (name: string) => members.find((m) => m.name === name)
+  return {
+    services: new Map(members.map((m) => [m.name, m.service])),
+    caughtUp,
+    delivered,
+    lag: async (tenant) => {
+      const all: Lag[] = []
+      for (const member of members)
+        all.push(
+          ...(await member.tx(tenant, async (t) => {
+            const rows = await t.rows<{ consumer: string; context: string; cursor: number }>(
+              'select consumer, context, seq::int as cursor from cursor where tenant = $1 order by 1, 2',
+              [tenant],
+            )
+            const heads = await t.rows<{ context: string; head: number }>(
+              'select context, seq::int as head from ledger.context_head where tenant = $1',
+              [tenant],
+            )
+            return rows.map((r) => ({
+              ...r,
+              service: member.name,
+              head: heads.find((h) => h.context === r.context)?.head ?? r.cursor,
+            }))
+          })),
+        )
+      return all
+    },
+    stuck: async (tenant) => {
+      const all: StuckWork[] = []
+      for (const member of members)
+        all.push(
+          ...(await member.tx(tenant, async (t) =>
+            (
+              await t.rows<{ id: string; consumer: string; context: string | null; seq: number | null; reason: string; since: Date }>(
+                'select id, consumer, context, seq::int as seq, reason, since from stuck where tenant = $1 order by since limit 200',
+                [tenant],
+              )
+            ).map((r) => ({ ...r, service: member.name, since: r.since.toISOString() })),
+          )),
+        )
+      return all
+    },
+    replay: async (tenant, serviceName, id) => {
+      const member = memberOf(serviceName)
+      if (!member) return false
+      const [row] = await member.tx(tenant, (t) =>
+        t.rows<{ consumer: string; context: string | null; seq: number | null }>(
+          'select consumer, context, seq::int as seq from stuck where tenant = $1 and id = $2',
+          [tenant, id],
+        ),
+      )
+      if (!row) return false
+      if (row.context === null || row.seq === null) {
+        await member.tx(tenant, async (t) => {
+          await t.rows(
+            `update pending_command set outcome = null, attempts = 0, due_at = $3, sent_at = null
+             where tenant = $1 and id = $2 and outcome = 'failed'`,
+            [tenant, id.replace(/^command:/, ''), iso(clock.now())],
+          )
+          await t.rows('delete from stuck where tenant = $1 and id = $2', [tenant, id])
+        })
+        sendBell.ring()
+        return true
+      }
+      const consumer = member.consumers.find((c) => consumerName(c) === row.consumer)
+      if (!consumer) return false
+      await replay(member.consumerHost, consumer, tenant, row.context, row.seq)
+      return true
+    },
+    stop: async () => {
+      stopping.abort('the process stops')
+      await Promise.allSettled(loops)
+      await Promise.allSettled(members.map((m) => m.appender.close()))
+    },
+  }
+}

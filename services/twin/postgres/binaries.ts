@@ -28,7 +28,8 @@ const installed = async (): Promise<{ native: string; version: string }> => {
   }
   const root = dirname(dirname(entry))
   const manifest: unknown = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  const version = manifest && typeof manifest === 'object' && 'version' in manifest ? manifest.version : undefined
+  const version =
+    manifest && typeof manifest === 'object' && 'version' in manifest ? manifest.version : undefined
   if (typeof version !== 'string') throw new Error(`${root} names no version`)
   return { native: join(root, 'native'), version }
 }
@@ -76,7 +77,8 @@ export const copyBinaries = async (directory: string): Promise<Binaries> => {
       const link = join(partial, relative('native', target))
       if (!(await exists(link))) await symlink(basename(source), link)
     }
-    for (const program of await readdir(join(partial, 'bin'))) await chmod(join(partial, 'bin', program), 0o755)
+    for (const program of await readdir(join(partial, 'bin')))
+      await chmod(join(partial, 'bin', program), 0o755)
     // The name appears only with everything below it: a copy cut short is never taken for a whole one.
     await rename(partial, home)
   }

@@ -86,9 +86,12 @@ export const startPostgres = async (options: EmbeddedOptions): Promise<EmbeddedP
     await createDatabase(urlOf('postgres'))
   } catch (cause) {
     await stop()
-    throw new Error(`Postgres started, but its database could not be opened; see ${join(home, 'postgres.log')}`, {
-      cause,
-    })
+    throw new Error(
+      `Postgres started, but its database could not be opened; see ${join(home, 'postgres.log')}`,
+      {
+        cause,
+      },
+    )
   }
   return { url: urlOf(DATABASE), port, pid, attached: found !== null, stop }
 }
@@ -138,10 +141,14 @@ const initialise = async (cluster: Cluster & { readonly password: string }): Pro
   if (await exists(data)) {
     const version = (await textAt(join(data, 'PG_VERSION')))?.trim()
     if (version === undefined || !(await exists(join(data, 'global', 'pg_control'))))
-      throw new Error(`${data} is no Postgres data directory, or a damaged one: move it away, or restore a backup`)
+      throw new Error(
+        `${data} is no Postgres data directory, or a damaged one: move it away, or restore a backup`,
+      )
     const [major] = binaries.version.split('.')
     if (version !== major)
-      throw new Error(`${data} was written by Postgres ${version}, and this is Postgres ${major}: migrate it first`)
+      throw new Error(
+        `${data} was written by Postgres ${version}, and this is Postgres ${major}: migrate it first`,
+      )
     return
   }
   const partial = `${data}.partial`
@@ -210,7 +217,10 @@ const portToUse = async (port = 0): Promise<number> => {
   server.once('error', (cause: NodeJS.ErrnoException) => {
     reject(
       cause.code === 'EADDRINUSE'
-        ? new Error(`port ${port} for Postgres is in use by another program: stop it, or choose another port`, { cause })
+        ? new Error(
+            `port ${port} for Postgres is in use by another program: stop it, or choose another port`,
+            { cause },
+          )
         : cause,
     )
   })
@@ -296,7 +306,8 @@ const watchParent = (data: string, account: Account): ChildProcess | null => {
   })
   watcher.unref()
   // A child's pipe is a socket: without this it would keep our process from ending.
-  if (watcher.stdin && 'unref' in watcher.stdin && typeof watcher.stdin.unref === 'function') watcher.stdin.unref()
+  if (watcher.stdin && 'unref' in watcher.stdin && typeof watcher.stdin.unref === 'function')
+    watcher.stdin.unref()
   return watcher
 }
 

@@ -1,0 +1,217 @@
+import { verifyChain } from '@attestry/contracts'
+import { describe, expect, test } from 'vitest'
+import { transaction } from '../postgres.ts'
+import { AppendDenied, type AppendResult, appendIn } from './append.ts'
+import { createAppender } from './coalesce.ts'
+import { pages, readAfter, readStream } from './read.ts'
+import { fact, ids, ledgerFixture, open, request, sha256 } from './testing.ts'
+
+const DISCOVERY = 'attestry_discovery'
+const LEDGER = 'attestry_ledger'
+
+/** The code of the refusal, or what else happened. */
+const denial = (attempt: Promise<unknown>): Promise<unknown> =>
+  attempt.then(
+    () => 'accepted',
+    (error: unknown) => (error instanceof AppendDenied ? error.code : error),
+  )
+
+const walk = async (fixture: Awaited<ReturnType<typeof ledgerFixture>>, tenant: string) => {
+  const verifier = verifyChain(sha256, { tenant })
+  await transaction(fixture.pool, { role: LEDGER, tenant }, async (client) => {
+    for await (const page of pages(client, { tenant, after: 0, pageSize: 50 }))
+      for (const e of page) verifier.push(e)
+  })
+  return verifier.result()
+}
+
+describe('append()', () => {
+  test('64 appends at once to one tenant give one gap-free chain that verifies', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const appender = createAppender({ pool: fixture.pool, role: DISCOVERY })
+    const results = await Promise.all(
+      Array.from({ length: 64 }, (_, n) =>
+        appender.append(
+          request({ stream: `vault-${n % 8}`, events: [fact({ n }), fact({ n, more: true })] }),
+        ),
+      ),
+    )
+    const seqs = results.flatMap((r) => (r.ok ? [r.firstSeq, r.lastSeq] : [])).sort((a, b) => a - b)
+    expect(seqs).toEqual(Array.from({ length: 128 }, (_, n) => n + 2))
+    expect(await walk(fixture, 'acme')).toMatchObject({ ok: true, events: 129, seq: 129, tenant: 'acme' })
+  })
+
+  test('several processes write one chain, and several tenants do not wait crosswise', async () => {
+    await using fixture = await ledgerFixture('acme', 'beta', 'gamma')
+    const tenants = ['acme', 'beta', 'gamma']
+    const appenders = Array.from({ length: 5 }, () =>
+      createAppender({ pool: fixture.pool, role: DISCOVERY, lanes: 1 }),
+    )
+    const results = await Promise.all(
+      appenders.flatMap((appender, a) =>
+        Array.from({ length: 60 }, (_, n) =>
+          appender.append(request({ tenant: tenants[(a + n) % 3] ?? 'acme', stream: `vault-${a}` })),
+        ),
+      ),
+    )
+    expect(results.every((r) => r.ok)).toBe(true)
+    for (const tenant of tenants) expect(await walk(fixture, tenant)).toMatchObject({ ok: true, events: 101 })
+  })
+
+  test('an append that expects another position is answered with the actual one, and writes nothing', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const appender = createAppender({ pool: fixture.pool, role: DISCOVERY })
+    expect(await appender.append(request({ expected: 0 }))).toMatchObject({ ok: true, lastPosition: 1 })
+    expect(await appender.append(request({ expected: 0 }))).toEqual({
+      ok: false,
+      refused: 'version-conflict',
+      actual: 1,
+    })
+    const both = await Promise.all([
+      appender.append(request({ expected: 1 })),
+      appender.append(request({ expected: 1 })),
+    ])
+    expect(both.map((r: AppendResult) => r.ok)).toEqual([true, false])
+    expect(await walk(fixture, 'acme')).toMatchObject({ ok: true, events: 3 })
+  })
+
+  test('the same append again is answered as the first time', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const appender = createAppender({ pool: fixture.pool, role: DISCOVERY })
+    const twice = request({ expected: 0, events: [fact(), fact()] })
+    const first = await appender.append(twice)
+    await appender.append(request())
+    expect(await appender.append(twice)).toEqual({ ...first, duplicate: true })
+    const together = request({ stream: 'vault-2' })
+    const [a, b] = await Promise.all([appender.append(together), appender.append(together)])
+    expect([a.ok && a.duplicate, b.ok && b.duplicate].sort()).toEqual([false, true])
+    expect(await denial(appender.append({ ...twice, stream: 'vault-3' }))).toBe('id-reused')
+  })
+
+  test('one bad request of a batch fails alone', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const appender = createAppender({ pool: fixture.pool, role: DISCOVERY })
+    const outcomes = await Promise.all([
+      denial(appender.append(request())),
+      denial(appender.append(request({ events: [fact({}, { type: 'compliance.evaluated' })] }))),
+      denial(appender.append(request({ tenant: 'nobody' }))),
+      denial(appender.append(request({ stream: 'no such "stream"' }))),
+      denial(appender.append(request({ events: [fact({ text: 'x'.repeat(131_000) })] }))),
+      denial(appender.append(request())),
+    ])
+    expect(outcomes).toEqual([
+      'accepted',
+      'foreign-context',
+      'no-chain',
+      'malformed',
+      'too-large',
+      'accepted',
+    ])
+    expect(await walk(fixture, 'acme')).toMatchObject({ ok: true, events: 3 })
+  })
+
+  test('a role appends events of its own context alone, and only with a role', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const wrong = createAppender({ pool: fixture.pool, role: 'attestry_compliance' })
+    expect(await denial(wrong.append(request()))).toBe('foreign-context')
+    await expect(
+      transaction(fixture.pool, {}, (client) => appendIn(client, [request()])),
+    ).rejects.toMatchObject({
+      code: 'foreign-context',
+    })
+  })
+
+  test('a body that closes the envelope and adds keys of its own is refused', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const id = ids.uuid()
+    const append = (body: string) =>
+      transaction(fixture.pool, { role: DISCOVERY, tenant: 'acme' }, (client) =>
+        client.query(
+          `select * from ledger.append(array['acme'], array['vault-1'], array[null::bigint], array[1], array[null],
+            array[null], array['discovery.vault-scanned'], array[$1::uuid], array[$2], array[null])`,
+          [id, body],
+        ),
+      )
+    await expect(append(`{"id":"${id}"},"position":9,"x":{}`)).rejects.toThrow(/json/)
+    await expect(append(`{"id":"${ids.uuid()}"}`)).rejects.toThrow(/its own id/)
+    await expect(append(`"${id}"`)).rejects.toThrow(/no object/)
+  })
+
+  test('appendIn() seals together with the rows of the caller, or not at all', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const note = (fail: boolean) =>
+      transaction(fixture.pool, { role: DISCOVERY, tenant: 'acme' }, async (client) => {
+        await client.query(`insert into discovery.note values ('acme', $1, 'x')`, [ids.uuid()])
+        const results = await appendIn(client, [request(), request({ stream: 'vault-9' })])
+        if (fail) throw new Error('later trouble')
+        return results
+      })
+    await expect(note(true)).rejects.toThrow('later trouble')
+    expect(await note(false)).toMatchObject([
+      { ok: true, firstSeq: 2 },
+      { ok: true, firstSeq: 3 },
+    ])
+    const notes = await fixture.pool.query('select count(*) from discovery.note')
+    expect(notes.rows).toEqual([{ count: 1 }])
+    expect(await walk(fixture, 'acme')).toMatchObject({ ok: true, events: 3 })
+  })
+
+  test('time never runs backwards in a tenant, though the clock does', async () => {
+    await using fixture = await ledgerFixture('acme')
+    // The head may move forward in time: as if the clock had run a day ahead, and was set right since.
+    await fixture.pool.query(`update ledger.head set at = now() + interval '1 day', seq = seq + 1`)
+    await fixture.pool.query('alter table ledger.head disable trigger only_forward')
+    await fixture.pool.query('update ledger.head set seq = seq - 1')
+    const appender = createAppender({ pool: fixture.pool, role: DISCOVERY })
+    const [a, b] = [await appender.append(request()), await appender.append(request())]
+    expect(a.ok && b.ok && a.at <= b.at && Date.parse(a.at) > Date.now() + 80_000_000).toBe(true)
+    expect(await walk(fixture, 'acme')).toMatchObject({ ok: true })
+  })
+})
+
+describe('reading', () => {
+  test('each event names the one before it of its own context', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const discovery = createAppender({ pool: fixture.pool, role: DISCOVERY })
+    const compliance = createAppender({ pool: fixture.pool, role: 'attestry_compliance' })
+    const judged = () =>
+      request({ stream: 'evaluation-1', events: [fact({}, { type: 'compliance.judged' })] })
+    await discovery.append(request({ events: [fact(), fact()] }))
+    await compliance.append(judged())
+    await discovery.append(request({ trace: { traceparent: '00-1', tracestate: 'a=b' } }))
+    await compliance.append(judged())
+    await transaction(fixture.pool, { role: DISCOVERY, tenant: 'acme' }, async (client) => {
+      const all = await readAfter(client, { tenant: 'acme', after: 0, limit: 100 })
+      expect(all.map((e) => [e.seq, e.contextPrevSeq])).toEqual([
+        [1, 0],
+        [2, 0],
+        [3, 2],
+        [4, 0],
+        [5, 3],
+        [6, 4],
+      ])
+      expect(all[4]?.trace).toEqual({ traceparent: '00-1', tracestate: 'a=b' })
+      const some = await readAfter(client, {
+        tenant: 'acme',
+        after: 2,
+        contexts: ['compliance', 'discovery'],
+        limit: 2,
+      })
+      expect(some.map((e) => e.seq)).toEqual([3, 4])
+      const stream = await readStream(client, { tenant: 'acme', stream: 'evaluation-1', limit: 10 })
+      expect(stream.map((e) => e.position)).toEqual([1, 2])
+    })
+  })
+})
+
+describe('openTenant()', () => {
+  test('opens a chain once, and never as another kind', async () => {
+    await using fixture = await ledgerFixture('acme')
+    await open(fixture.pool, 'acme')
+    expect(await walk(fixture, 'acme')).toMatchObject({ ok: true, events: 1 })
+    const { openTenant } = await import('./open.ts')
+    const demo = { tenant: 'acme', origin: 'demo', productVersion: '0', id: ids.uuid() } as const
+    const attempt = openTenant(fixture.pool, { ...demo, streamKey: new Uint8Array(32), by: {}, cause: {} })
+    expect(await denial(attempt)).toBe('other-origin')
+  })
+})

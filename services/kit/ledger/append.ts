@@ -1,0 +1,229 @@
+import { canonical, MAX_ENVELOPE_BYTES } from '@attestry/contracts'
+import type { Pool, PoolClient } from 'pg'
+import { asFailure, type Queryable, sqlState } from '../postgres.ts'
+
+/** A fact to be appended. `data`, `by` and `cause` are canonicalisable, with commitments already in place. */
+export interface NewEvent {
+  /** `context.past-tense`; the context is the caller's own. */
+  readonly type: string
+  /** Version of the data's schema. */
+  readonly v: number
+  /** UUIDv7, unique in the tenant: it makes the append idempotent. */
+  readonly id: string
+  readonly data: unknown
+  /** Salts and values of the committed fields; lies beside the envelope, outside the hash. */
+  readonly private?: string | null
+  readonly by: unknown
+  readonly cause: unknown
+  readonly env?: string
+  readonly run?: string
+}
+
+/** Trace context, which rides beside the event. @see W3C Trace Context */
+export interface Trace {
+  readonly traceparent: string
+  readonly tracestate?: string
+}
+
+/** Events for one stream, appended together or not at all. */
+export interface AppendRequest {
+  readonly tenant: string
+  readonly stream: string
+  /** The stream's last position (0 for a new one), or 'any'. */
+  readonly expected: number | 'any'
+  readonly events: readonly NewEvent[]
+  readonly trace?: Trace
+}
+
+export interface Appended {
+  readonly ok: true
+  readonly firstSeq: number
+  readonly lastSeq: number
+  readonly lastPosition: number
+  /** The instant that the database stamped, never before that of an earlier event. */
+  readonly at: string
+  /** Whether the same events had been appended before; the answer is then the earlier one. */
+  readonly duplicate: boolean
+}
+
+/** Somebody else wrote to the stream first. `actual` is its last position now. */
+export interface VersionConflict {
+  readonly ok: false
+  readonly refused: 'version-conflict'
+  readonly actual: number
+}
+
+export type AppendResult = Appended | VersionConflict
+
+/** Why the ledger does not take an append at all: a mistake of the caller, not a race. */
+export type AppendDenial =
+  | 'malformed'
+  | 'foreign-context'
+  | 'no-chain'
+  | 'too-large'
+  | 'id-reused'
+  | 'append-only'
+  | 'other-origin'
+
+const DENIALS: Readonly<Record<string, AppendDenial>> = {
+  LG001: 'append-only',
+  LG002: 'malformed',
+  LG003: 'foreign-context',
+  LG004: 'no-chain',
+  LG005: 'too-large',
+  LG006: 'id-reused',
+  LG007: 'other-origin',
+  // Two appends of one batch may carry the same id; tried singly, the second is a duplicate or LG006.
+  '23505': 'id-reused',
+}
+
+export class AppendDenied extends Error {
+  override readonly name = 'AppendDenied'
+  readonly code: AppendDenial
+  constructor(code: AppendDenial, message: string, options: { cause?: unknown } = {}) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** Turns what the ledger's functions raise into AppendDenied or Transient. */
+export const asDenial = (error: unknown): unknown => {
+  const code = DENIALS[sqlState(error) ?? '']
+  return code && error instanceof Error
+    ? new AppendDenied(code, error.message, { cause: error })
+    : asFailure(error)
+}
+
+/** The canonical text of an event's own part of the envelope. @throws {NotCanonical} naming the path */
+export const eventBody = (event: NewEvent): string =>
+  canonical({
+    by: event.by,
+    cause: event.cause,
+    data: event.data,
+    ...(event.env === undefined ? {} : { env: event.env }),
+    id: event.id,
+    ...(event.run === undefined ? {} : { run: event.run }),
+    v: event.v,
+  })
+
+/** A request whose bodies are written: what goes to the database. */
+export interface PreparedAppend {
+  readonly request: AppendRequest
+  readonly bodies: readonly string[]
+  readonly bytes: number
+}
+
+/**
+ * Writes the bodies of a request, so that its mistakes surface before it joins others.
+ * @throws {AppendDenied} 'too-large' above 128 kB, 'malformed' without events
+ * @throws {NotCanonical} for data that has no canonical text
+ */
+export const prepare = (request: AppendRequest): PreparedAppend => {
+  if (request.events.length === 0)
+    throw new AppendDenied('malformed', `an append to ${request.stream} has no events`)
+  const bodies = request.events.map(eventBody)
+  let bytes = 0
+  for (const [index, body] of bodies.entries()) {
+    const size = Buffer.byteLength(body)
+    if (size > MAX_ENVELOPE_BYTES)
+      throw new AppendDenied(
+        'too-large',
+        `event ${request.events[index]?.id} of type ${request.events[index]?.type} has ${size} bytes; an event holds at most ${MAX_ENVELOPE_BYTES}, larger facts are split`,
+      )
+    bytes += size
+  }
+  return { request, bodies, bytes }
+}
+
+const COLUMNS = 'request, ok, first_seq, last_seq, last_position, stamped, duplicate, actual'
+const CASTS = [
+  'text[]',
+  'text[]',
+  'bigint[]',
+  'int[]',
+  'text[]',
+  'text[]',
+  'text[]',
+  'uuid[]',
+  'text[]',
+  'text[]',
+] as const
+const parameters = (from: number) => CASTS.map((cast, i) => `$${from + i}::${cast}`).join(', ')
+const APPEND = `select ${COLUMNS} from ledger.append(${parameters(1)})`
+const APPEND_AS = `select ${COLUMNS} from ledger.append_as($1, ${parameters(2)})`
+
+interface AnswerRow {
+  readonly request: number
+  readonly ok: boolean
+  readonly first_seq: number
+  readonly last_seq: number
+  readonly last_position: number
+  readonly stamped: string
+  readonly duplicate: boolean
+  readonly actual: number
+}
+
+const send = async (
+  on: Queryable,
+  role: string | null,
+  batch: readonly PreparedAppend[],
+): Promise<AppendResult[]> => {
+  if (batch.length === 0) return []
+  const events = batch.flatMap(({ request }) => request.events)
+  const values = [
+    batch.map(({ request }) => request.tenant),
+    batch.map(({ request }) => request.stream),
+    batch.map(({ request }) => (request.expected === 'any' ? null : request.expected)),
+    batch.map(({ request }) => request.events.length),
+    batch.map(({ request }) => request.trace?.traceparent ?? null),
+    batch.map(({ request }) => request.trace?.tracestate ?? null),
+    events.map((event) => event.type),
+    events.map((event) => event.id),
+    batch.flatMap(({ bodies }) => bodies),
+    events.map((event) => event.private ?? null),
+  ]
+  let answers: AnswerRow[]
+  try {
+    answers = (
+      await (role === null
+        ? on.query<AnswerRow>(APPEND, values)
+        : on.query<AnswerRow>(APPEND_AS, [role, ...values]))
+    ).rows
+  } catch (error) {
+    throw asDenial(error)
+  }
+  // In the order of tenants; `request` counts from 1 in the order asked.
+  const results = new Map(answers.map((answer) => [answer.request, resultOf(answer)]))
+  return batch.map((_, index) => {
+    const result = results.get(index + 1)
+    if (!result) throw new Error(`the ledger did not answer request ${index + 1} of ${batch.length}`)
+    return result
+  })
+}
+
+const resultOf = (answer: AnswerRow): AppendResult =>
+  answer.ok
+    ? {
+        ok: true,
+        firstSeq: answer.first_seq,
+        lastSeq: answer.last_seq,
+        lastPosition: answer.last_position,
+        at: answer.stamped,
+        duplicate: answer.duplicate,
+      }
+    : { ok: false, refused: 'version-conflict', actual: answer.actual }
+
+/**
+ * Appends within the caller's transaction, under the role it took. All requests are sealed together when it commits;
+ * a version conflict leaves the others standing, so the caller decides whether to go on.
+ * @throws {AppendDenied} after which the transaction can only be rolled back
+ */
+export const appendIn = (client: PoolClient, requests: readonly AppendRequest[]): Promise<AppendResult[]> =>
+  send(client, null, requests.map(prepare))
+
+/** Appends in a transaction of its own, in one round trip. @throws {AppendDenied} or {Transient}; nothing stands then */
+export const appendAs = (
+  pool: Pool,
+  role: string,
+  batch: readonly PreparedAppend[],
+): Promise<AppendResult[]> => send(pool, role, batch)

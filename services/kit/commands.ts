@@ -18,7 +18,12 @@ const RESEND_SECONDS = 30
 const TRIES = 20
 
 /** Writes commands; one whose id is already there is dropped. */
-export async function enqueue(tx: Tx, sends: readonly Send[], clock: Clock, trace: object | null): Promise<void> {
+export async function enqueue(
+  tx: Tx,
+  sends: readonly Send[],
+  clock: Clock,
+  trace: object | null,
+): Promise<void> {
   for (const s of sends)
     await tx.rows(
       `insert into pending_command (tenant, id, command, session, body, actor, cause, trace, due_at)
@@ -175,46 +180,47 @@ export async function perform(
   const over = new AbortController()
   const watch = watchLease(host, tenant, id, lease, lost, over.signal)
   let shown: Readonly<Record<string, unknown>> | null = null
-  let writing: Promise<void> | null = null
+  let busy = false
+  let written = Promise.resolve()
+  /** One write at a time, and only of the newest state: progress must not slow the work. */
   const write = async () => {
-    // One write at a time, and only the newest state: progress must not slow the work.
-    while (shown) {
-      const state = shown
+    for (busy = true; shown; await pause(200, over.signal)) {
+      const state = JSON.stringify(shown)
       shown = null
-      await host.tx(tenant, (tx) =>
-        tx.rows('update pending_command set progress = $4 where tenant = $1 and id = $2 and lease = $3', [
-          tenant,
-          id,
-          lease,
-          JSON.stringify(state),
-        ]),
-      )
-      await pause(200, over.signal)
+      try {
+        await host.tx(tenant, (tx) =>
+          tx.rows('update pending_command set progress = $4 where tenant = $1 and id = $2 and lease = $3', [
+            tenant,
+            id,
+            lease,
+            state,
+          ]),
+        )
+      } catch (error) {
+        host.log.warn({ error, id, tenant }, 'Progress of a command could not be written')
+      }
     }
+    busy = false
   }
   const job: Job<never> = {
     tenant,
     id,
-    // The command's own schema makes the body that its work takes.
-    body: command.body.parse(row.body) as never,
+    body: command.body.parse(row.body),
     by: Actor.parse(row.actor),
     cause: Cause.parse(row.cause),
     attempt: row.attempts,
     signal: AbortSignal.any([host.signal, lost.signal]),
-    progress: async (state) => {
+    progress: (state) => {
       shown = state
-      if (writing) return
-      writing = write().finally(() => {
-        writing = null
-      })
-      await Promise.race([writing, Promise.resolve()])
+      if (!busy) written = write()
+      return Promise.resolve()
     },
   }
   if (row.cancel_asked) lost.abort(CANCELLED)
   try {
     await command.work(job)
     over.abort()
-    await writing
+    await written
     await end(lost.signal.reason === CANCELLED ? 'cancelled' : 'done', null)
   } catch (error) {
     over.abort()

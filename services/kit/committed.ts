@@ -25,7 +25,9 @@ type Pattern = readonly string[]
 const patternsOf = (schema: z.ZodType, path: Pattern = []): Pattern[] => {
   if (schema.meta()?.['committed'] === true) return [path]
   if (schema instanceof z.ZodObject)
-    return Object.entries(schema.shape).flatMap(([key, inner]) => patternsOf(inner as z.ZodType, [...path, key]))
+    return Object.entries(schema.shape).flatMap(([key, inner]) =>
+      patternsOf(inner as z.ZodType, [...path, key]),
+    )
   if (schema instanceof z.ZodArray) return patternsOf(schema.element as z.ZodType, [...path, '*'])
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable)
     return patternsOf(schema.unwrap() as z.ZodType, path)

@@ -12,7 +12,11 @@ interface Variable<S extends z.ZodType = z.ZodType> {
 }
 
 const variable = <S extends z.ZodType>(says: string, read: S): Variable<S> => ({ says, read })
-const secretVariable = <S extends z.ZodType>(says: string, read: S): Variable<S> => ({ says, read, secret: true })
+const secretVariable = <S extends z.ZodType>(says: string, read: S): Variable<S> => ({
+  says,
+  read,
+  secret: true,
+})
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
 const secretText = (least: number) =>
@@ -20,9 +24,7 @@ const secretText = (least: number) =>
     .string()
     .min(least, `must have at least ${least} characters`)
     .transform((text) => new Secret(text))
-const flag = z
-  .enum(['true', 'false'], 'must be true or false')
-  .transform((text) => text === 'true')
+const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true')
 
 const stateDir = () =>
   process.getuid?.() === 0
@@ -44,7 +46,9 @@ export const SERVICE_PORTS = {
 export const variables = {
   DATABASE_URL: secretVariable(
     'Postgres 16 or newer, as a role that may take on the service roles: postgres://user:password@host/database',
-    z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' }).transform((u) => new Secret(u)),
+    z
+      .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' })
+      .transform((u) => new Secret(u)),
   ),
   DATABASE_ADMIN_URL: secretVariable(
     'The same database as a role that may create schemas and roles; used for migrations only. Default: DATABASE_URL',
@@ -87,14 +91,20 @@ export const variables = {
     'true: take the caller’s address from X-Forwarded-For, because a proxy of yours sets it',
     flag.default(false),
   ),
-  ATTESTRY_DISCOVERY_URL: variable('Where discovery answers, if it runs in a process of its own', z.url().optional()),
+  ATTESTRY_DISCOVERY_URL: variable(
+    'Where discovery answers, if it runs in a process of its own',
+    z.url().optional(),
+  ),
   ATTESTRY_COMPLIANCE_URL: variable('Where compliance answers, likewise', z.url().optional()),
   ATTESTRY_EVIDENCE_URL: variable('Where evidence answers, likewise', z.url().optional()),
   ATTESTRY_AZURE_ENDPOINT: variable(
     'Loopback address of a cloud twin instead of Azure; makes the install a demonstration for ever',
     z
       .url()
-      .refine((u) => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(u).hostname), 'must be a loopback address')
+      .refine(
+        (u) => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(u).hostname),
+        'must be a loopback address',
+      )
       .optional(),
   ),
   ATTESTRY_TSA: variable(
@@ -174,12 +184,22 @@ export function describeConfiguration(
     const text = env[name] === '' ? undefined : env[name]
     const parsed = v.read.safeParse(text)
     const shown = (value: unknown) =>
-      value === undefined ? '' : v.secret || value instanceof Secret ? '(set)' : String(value)
+      value === undefined
+        ? ''
+        : v.secret || value instanceof Secret
+          ? '(set)'
+          : typeof value === 'string'
+            ? value
+            : JSON.stringify(value)
     return {
       variable: name,
       says: v.says,
       value: parsed.success ? shown(parsed.data) : '',
-      problem: parsed.success ? null : text === undefined ? 'missing' : (parsed.error.issues[0]?.message ?? 'wrong'),
+      problem: parsed.success
+        ? null
+        : text === undefined
+          ? 'missing'
+          : (parsed.error.issues[0]?.message ?? 'wrong'),
     }
   })
 }

@@ -74,7 +74,7 @@ async function lockCursor(tx: Tx, consumer: Consumer, context: string): Promise<
     [...values, versionOf(consumer)],
   )
   const [row] = await tx.rows<Cursor>(
-    'select seq::int as seq, version from cursor where tenant = $1 and consumer = $2 and context = $3 for update',
+    'select seq, version from cursor where tenant = $1 and consumer = $2 and context = $3 for update',
     values,
   )
   if (!row) throw new Error('a cursor that was just written is gone')
@@ -109,13 +109,24 @@ async function setAside(
   error: unknown,
 ): Promise<number> {
   const name = consumerName(consumer)
-  host.log.error({ error, consumer: name, tenant: event.tenant, seq: event.seq }, 'An event cannot be digested')
+  host.log.error(
+    { error, consumer: name, tenant: event.tenant, seq: event.seq },
+    'An event cannot be digested',
+  )
   return host.tx(event.tenant, async (tx) => {
     const [row] = await tx.rows<{ attempts: number }>(
       `insert into stuck (tenant, id, consumer, context, seq, reason, since) values ($1, $2, $3, $4, $5, $6, $7)
        on conflict (tenant, id) do update set attempts = stuck.attempts + 1, reason = excluded.reason
        returning attempts`,
-      [event.tenant, `${name}:${context}:${event.seq}`, name, context, event.seq, messageOf(error).slice(0, 500), host.now()],
+      [
+        event.tenant,
+        `${name}:${context}:${event.seq}`,
+        name,
+        context,
+        event.seq,
+        messageOf(error).slice(0, 500),
+        host.now(),
+      ],
     )
     return row?.attempts ?? 1
   })
@@ -162,7 +173,12 @@ export async function deliver(
 }
 
 /** Reads a context from the cursor to its end: at start, on a sweep, and after a rebuild. */
-export async function catchUp(host: ConsumerHost, consumer: Consumer, tenant: string, context: string): Promise<void> {
+export async function catchUp(
+  host: ConsumerHost,
+  consumer: Consumer,
+  tenant: string,
+  context: string,
+): Promise<void> {
   for (;;) {
     const cursor = await host.tx(tenant, (tx) => lockCursor(tx, consumer, context))
     const batch = await host.readContext(tenant, context, cursor, PAGE)

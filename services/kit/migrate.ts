@@ -7,7 +7,9 @@ import { rows, transaction } from './postgres.ts'
 export interface Migration {
   /** The database schema, named as the service; its role is `attestry_<schema>`. */
   readonly schema: string
-  /** 1, 2, 3 … without a gap in a schema. */
+  /** Steps that come from elsewhere, such as the host's own tables in a service's schema, count by themselves. */
+  readonly series?: string
+  /** 1, 2, 3 … without a gap in a schema and series. */
   readonly number: number
   readonly name: string
   readonly sql: string
@@ -35,7 +37,7 @@ const roleOf = (schema: string): string => `attestry_${schema}`
 const checksum = (sql: string): string => createHash('sha256').update(sql).digest('hex')
 
 /** The migrations of a folder of files `NNN-name.sql`. */
-export const migrationsIn = async (schema: string, folder: URL): Promise<Migration[]> => {
+export const migrationsIn = async (schema: string, folder: URL, series?: string): Promise<Migration[]> => {
   const base = folder.href.endsWith('/') ? folder : new URL(`${folder.href}/`)
   const files = (await readdir(base)).filter((file) => file.endsWith('.sql')).sort()
   return await Promise.all(
@@ -43,7 +45,8 @@ export const migrationsIn = async (schema: string, folder: URL): Promise<Migrati
       const [, number, name] = /^(\d+)-(.+)\.sql$/.exec(file) ?? []
       if (number === undefined || name === undefined)
         throw new DatabaseRefused('misnumbered', `${file} of ${schema} is not named NNN-name.sql`)
-      return { schema, number: Number(number), name, sql: await readFile(new URL(file, base), 'utf8') }
+      const sql = await readFile(new URL(file, base), 'utf8')
+      return { schema, ...(series === undefined ? {} : { series }), number: Number(number), name, sql }
     }),
   )
 }
@@ -81,27 +84,31 @@ export const migrate = async (
   return await transaction(pool, options.signal ? { signal: options.signal } : {}, async (client) => {
     // Processes that start together wait here, and find the work done.
     await client.query(`select pg_advisory_xact_lock(hashtextextended('attestry.migrate', 0))`)
-    const done = await recorded(client, [...bySchema.keys()])
+    const schemas = [...new Set([...bySchema.keys()].map(schemaOf))]
+    const { done, present } = await recorded(client, schemas)
     refuseForeign(bySchema, done)
-    const schemas = [...bySchema.keys()]
     await createRoles(client, [OWNER, KEEPER, ...schemas.map(roleOf)], options.logins ?? [])
     const taken: Migrated[] = []
-    for (const [schema, steps] of bySchema) {
-      const known = done.get(schema) ?? []
-      if (known.length === 0) await createSchema(client, schema)
-      const pending = steps.slice(known.length)
+    for (const [series, steps] of bySchema) {
+      const schema = schemaOf(series)
+      if (!present.has(schema)) await createSchema(client, schema)
+      present.add(schema)
+      const pending = steps.slice(done.get(series)?.length ?? 0)
       if (pending.length === 0) continue
       await client.query(`set local role ${OWNER}`)
+      // A step names its tables without the schema.
+      await client.query(`select set_config('search_path', $1, true)`, [schema])
       for (const { number, name, sql } of pending) {
         await client.query(sql)
         await client.query(
           'insert into ledger.migration (schema, number, name, checksum) values ($1, $2, $3, $4)',
-          [schema, number, name, checksum(sql)],
+          [series, number, name, checksum(sql)],
         )
         taken.push({ schema, number, name })
       }
       if (schema !== 'ledger')
         await client.query('select ledger.admit($1), ledger.protect($2, $1)', [roleOf(schema), schema])
+      await client.query('reset search_path')
       await client.query('reset role')
     }
     return taken
@@ -113,7 +120,7 @@ const inOrder = (migrations: readonly Migration[]): Map<string, Migration[]> => 
   for (const step of migrations) {
     if (!/^[a-z][a-z_]*$/.test(step.schema))
       throw new DatabaseRefused('misnumbered', `"${step.schema}" is no name for a schema`)
-    bySchema.set(step.schema, [...(bySchema.get(step.schema) ?? []), step])
+    bySchema.set(seriesOf(step), [...(bySchema.get(seriesOf(step)) ?? []), step])
   }
   for (const [schema, steps] of bySchema) {
     steps.sort((a, b) => a.number - b.number)
@@ -132,8 +139,17 @@ interface Recorded {
   readonly checksum: string
 }
 
+/** `schema`, or `schema/series`: what a step is recorded under. */
+const seriesOf = (step: Migration): string =>
+  step.series === undefined ? step.schema : `${step.schema}/${step.series}`
+
+const schemaOf = (series: string): string => series.split('/', 1)[0] ?? series
+
 /** What was migrated before, by schema; a schema that exists without a record belongs to somebody else. */
-const recorded = async (client: PoolClient, schemas: readonly string[]): Promise<Map<string, Recorded[]>> => {
+const recorded = async (
+  client: PoolClient,
+  schemas: readonly string[],
+): Promise<{ done: Map<string, Recorded[]>; present: Set<string> }> => {
   const present = await rows<{ schema: string; ours: boolean }>(
     client,
     `select nspname as schema, obj_description(oid, 'pg_namespace') = $2 as ours from pg_namespace
@@ -146,14 +162,15 @@ const recorded = async (client: PoolClient, schemas: readonly string[]): Promise
       'another-product',
       `this database already holds a schema "${foreign.schema}" which is not Attestry's: give Attestry a database of its own`,
     )
-  if (!present.some(({ schema }) => schema === 'ledger')) return new Map()
+  const names = new Set(present.map(({ schema }) => schema))
+  if (!names.has('ledger')) return { done: new Map(), present: names }
   await client.query(`set local role ${OWNER}`)
   const steps = await rows<Recorded>(
     client,
     'select schema, number, name, checksum from ledger.migration order by schema, number',
   )
   await client.query('reset role')
-  return Map.groupBy(steps, (step) => step.schema)
+  return { done: Map.groupBy(steps, (step) => step.schema), present: names }
 }
 
 /** Written on each schema as its comment: how Attestry knows its own. */

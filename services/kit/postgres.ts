@@ -111,6 +111,8 @@ export interface TransactionOptions {
   readonly role?: string
   /** Whose rows the transaction sees. Without it a service's role sees none. */
   readonly tenant?: string
+  /** Schema in which unqualified names are looked up. */
+  readonly searchPath?: string
   /** Ends the transaction, and the connection if a statement is running. */
   readonly signal?: AbortSignal
   /** How often to run `work` anew after a serialization failure or a deadlock. @default 0 */
@@ -139,7 +141,7 @@ export const transaction = async <T>(
 
 const once = async <T>(
   pool: Pool,
-  { role, tenant, signal }: TransactionOptions,
+  { role, tenant, searchPath, signal }: TransactionOptions,
   work: (client: PoolClient) => Promise<T>,
 ): Promise<T> => {
   signal?.throwIfAborted()
@@ -158,10 +160,11 @@ const once = async <T>(
   try {
     await client.query('begin')
     if (role !== undefined || tenant !== undefined)
-      await client.query(`select set_config('role', $1, true), set_config('attestry.tenant', $2, true)`, [
-        role ?? 'none',
-        tenant ?? '',
-      ])
+      await client.query(
+        `select set_config('role', $1, true), set_config('attestry.tenant', $2, true),
+          case when $3::text is not null then set_config('search_path', $3, true) end`,
+        [role ?? 'none', tenant ?? '', searchPath ?? null],
+      )
     const result = await work(client)
     await client.query('commit')
     return result

@@ -25,13 +25,15 @@ import {
 } from './consume.ts'
 import { messageOf, Transient } from './failure.ts'
 import { createIds, opaqueId } from './ids.ts'
-import { type AppendRequest, appendIn, createAppender } from './ledger/append.ts'
-import { openTenant, prepareDatabase, streamKeys, tenantsOf } from './ledger/tenant.ts'
-import { readAfter, readStream, type Stored } from './ledger/read.ts'
+import { type AppendRequest, appendIn } from './ledger/append.ts'
+import { createAppender } from './ledger/coalesce.ts'
+import { openTenant, tenantChains } from './ledger/open.ts'
+import { contextHeads, readAfter, readStream, type Stored } from './ledger/read.ts'
 import { relay } from './ledger/relay.ts'
 import type { Logger } from './log.ts'
 import { fromMessage, type Placed, toMessage } from './message.ts'
-import { serviceTransaction } from './postgres.ts'
+import { ledgerMigrations, migrate, migrationsIn } from './migrate.ts'
+import { type PoolClient, rows, transaction } from './postgres.ts'
 import type { Append, Appended, Conflict, Host, Outcome, Service, Tx } from './service.ts'
 import { currentTrace, inSpan } from './telemetry.ts'
 
@@ -44,6 +46,8 @@ export interface RunOptions {
   readonly pool: Pool
   /** May create schemas and roles. */
   readonly admin: Pool
+  /** Login roles that are granted the services' roles: that of `pool`, where it is not `admin`'s. */
+  readonly logins?: readonly string[]
   readonly bus: Bus
   readonly clock: Clock
   readonly log: Logger
@@ -90,6 +94,17 @@ export interface Running {
   stop(): Promise<void>
 }
 
+/** A service's transaction with the client beneath, which only the host sees. */
+interface ClientTx extends Tx {
+  readonly client: PoolClient
+}
+
+/** The host's own tables in every service's schema, then the service's. */
+const migrationsOf = async (name: string, schema: URL) => [
+  ...(await migrationsIn(name, new URL('./schema/', import.meta.url), 'host')),
+  ...(await migrationsIn(name, schema)),
+]
+
 const placedOf = (s: Stored): Placed => ({
   tenant: s.tenant,
   context: contextOf(s.type),
@@ -109,15 +124,34 @@ export async function run(options: RunOptions): Promise<Running> {
   const sendBell = createBell()
   const relayBell = createBell()
   const delivered = createBell()
-  const keys = streamKeys(pool)
-  const loops: Promise<unknown>[] = []
+  const streamKeys = new Map<string, Uint8Array>()
+  /** Tenants with a chain; their number is small and grows rarely. */
+  const tenantsOf = async () => {
+    const chains = await tenantChains(pool)
+    for (const c of chains) streamKeys.set(c.tenant, c.streamKey)
+    return chains.map((c) => c.tenant)
+  }
+  const keyOf = async (tenant: string): Promise<Uint8Array> => {
+    if (!streamKeys.has(tenant)) await tenantsOf()
+    const key = streamKeys.get(tenant)
+    if (!key) throw new Error(`tenant ${tenant} has no chain`)
+    return key
+  }
+  const loops = new Set<Promise<unknown>>()
+  const keep = (work: Promise<unknown>) => {
+    loops.add(work)
+    void work.finally(() => loops.delete(work))
+  }
 
   const members = options.services.map(({ name, make }) => {
     const role = `attestry_${name}`
-    const appender = createAppender({ pool, role })
+    const appender = createAppender({ pool, role, onCommit: () => relayBell.ring() })
     const memberLog = log.child({ service: name })
-    const tx = <T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T> =>
-      serviceTransaction(pool, { schema: name, role, tenant, signal }, work)
+    const clientTx = <T>(tenant: string, work: (tx: ClientTx) => Promise<T>): Promise<T> =>
+      transaction(pool, { role, tenant, searchPath: name, retries: 3 }, (client) =>
+        work({ tenant, client, rows: (sql, values) => rows(client, sql, values) }),
+      )
+    const tx: <T>(tenant: string, work: (tx: Tx) => Promise<T>) => Promise<T> = clientTx
     const request = (tenant: string, a: Append): AppendRequest => {
       const trace = currentTrace()
       return {
@@ -138,18 +172,19 @@ export async function run(options: RunOptions): Promise<Running> {
       signal,
       tx,
       append: async (tenant, append): Promise<Appended | Conflict> => {
-        const result = await inSpan('append', { tenant, stream: append.stream }, () =>
+        // The request is made inside the span, so that the event carries this span's trace.
+        return inSpan('append', { tenant, stream: append.stream }, () =>
           appender.append(request(tenant, append), signal),
         )
-        relayBell.ring()
-        return result
       },
       stream: async (tenant, stream, after = 0): Promise<EventOf[]> => {
-        const rows = await tx(tenant, (t) => readStream(t, { tenant, stream, after, limit: 10_000 }))
-        return rows.map((r) => open(r)).filter((e): e is EventOf => e !== null)
+        const stored = await clientTx(tenant, (t) =>
+          readStream(t.client, { tenant, stream, after, limit: 10_000 }),
+        )
+        return stored.map((r) => open(r)).filter((e): e is EventOf => e !== null)
       },
       opaque: async (tenant) => {
-        const key = await keys(tenant)
+        const key = await keyOf(tenant)
         return (kind, of) => opaqueId(key, kind, of)
       },
       send: async (t, sends) => {
@@ -158,7 +193,7 @@ export async function run(options: RunOptions): Promise<Running> {
       },
       commands: commandStates,
       cancel: askCancel,
-      tenants: async () => (await tenantsOf(pool)).filter((t) => t !== INSTALL),
+      tenants: async () => (await tenantsOf()).filter((t) => t !== INSTALL),
     }
     const service = make(host)
     const consumers: Consumer[] = [
@@ -168,12 +203,18 @@ export async function run(options: RunOptions): Promise<Running> {
     const consumerHost: ConsumerHost = {
       tx,
       readContext: async (tenant, context, after, limit) =>
-        (await tx(tenant, (t) => readAfter(t, { tenant, after, contexts: [context], limit }))).map(placedOf),
+        (
+          await clientTx(tenant, (t) => readAfter(t.client, { tenant, after, contexts: [context], limit }))
+        ).map(placedOf),
       carryOut: async (t, outcome: Outcome, cause) => {
         const requests = (outcome.append ?? []).map((a) => request(t.tenant, a))
-        for (const result of requests.length > 0 ? await appendIn(t, requests) : [])
+        // Only the host makes a Tx, and it always has the client beneath.
+        const { client } = t as ClientTx
+        for (const result of requests.length > 0 ? await appendIn(client, requests) : [])
           if (!result.ok)
-            throw new Transient(`a stream moved while event ${cause.seq} was reacted to; it will be tried again`)
+            throw new Transient(
+              `a stream moved while event ${cause.seq} was reacted to; it will be tried again`,
+            )
         if (outcome.send) await enqueue(t, outcome.send, clock, currentTrace())
         relayBell.ring()
         sendBell.ring()
@@ -182,16 +223,26 @@ export async function run(options: RunOptions): Promise<Running> {
       gapReads: options.gapReads ?? true,
       now: () => iso(clock.now()),
     }
-    return { name, service, consumers, consumerHost, appender, tx, log: memberLog }
+    return { name, service, consumers, consumerHost, appender, tx, clientTx, log: memberLog }
   })
   type Member = (typeof members)[number]
 
-  await prepareDatabase(options.admin, {
-    productVersion: options.productVersion,
-    services: members.map((m) => ({ name: m.name, schema: m.service.schema })),
+  const steps = await Promise.all(members.map((m) => migrationsOf(m.name, m.service.schema)))
+  await migrate(options.admin, [...(await ledgerMigrations()), ...steps.flat()], {
+    logins: options.logins ?? [],
   })
+  const { origin, productVersion } = options
   for (const tenant of [INSTALL, options.tenant])
-    await openTenant(options.admin, { tenant, origin: options.origin, productVersion: options.productVersion, id: ids.uuid() })
+    await openTenant(pool, {
+      tenant,
+      origin,
+      productVersion,
+      id: ids.uuid(),
+      streamKey: randomBytes(32),
+      by: { kind: 'install', id: 'install' },
+      cause: { correlation: 'start', causation: 'start' },
+      signal,
+    })
   for (const member of members) await member.service.start?.()
 
   /** One turn of a loop that must outlive its failures. */
@@ -204,8 +255,13 @@ export async function run(options: RunOptions): Promise<Running> {
       return false
     }
   }
-  const every = (what: string, member: Member | null, waitMs: () => Promise<void>, work: () => Promise<void>) => {
-    loops.push(
+  const every = (
+    what: string,
+    member: Member | null,
+    waitMs: () => Promise<void>,
+    work: () => Promise<void>,
+  ) => {
+    keep(
       (async () => {
         for (let failures = 0; !signal.aborted; ) {
           failures = (await turn(what, member, work)) ? 0 : failures + 1
@@ -240,7 +296,10 @@ export async function run(options: RunOptions): Promise<Running> {
           { service: member.name, events: events.length },
           async () => {
             for (const consumer of member.consumers)
-              if (contextsOf(consumer).includes(context) && !(await deliver(member.consumerHost, consumer, context, events)))
+              if (
+                contextsOf(consumer).includes(context) &&
+                !(await deliver(member.consumerHost, consumer, context, events))
+              )
                 throw new Transient(`${consumerName(consumer)} is behind`)
           },
           traces,
@@ -252,7 +311,7 @@ export async function run(options: RunOptions): Promise<Running> {
   }
 
   const sweepOnce = async (member: Member) => {
-    for (const tenant of await tenantsOf(pool))
+    for (const tenant of await tenantsOf())
       for (const consumer of member.consumers)
         for (const context of contextsOf(consumer)) {
           if (signal.aborted) return
@@ -263,14 +322,17 @@ export async function run(options: RunOptions): Promise<Running> {
   const workerHost = (member: Member) => ({ tx: member.tx, clock, log: member.log, signal })
 
   for (const member of members) {
-    bus.subscribe(EVENTS, member.name, { maxBatch: 200, maxWaitMs: 50 }, receive(member), signal)
+    keep(
+      bus.subscribe(EVENTS, member.name, { maxBatch: 200, maxWaitMs: 20 }, receive(member), signal).stopped,
+    )
     if (member.service.commands.length > 0) {
       const queue = `${member.name}-commands`
-      bus.acceptSessions(
+      const accepting = bus.acceptSessions(
         queue,
         { concurrency: 4 },
         async (message) => {
-          const body = typeof message.body === 'string' ? message.body : new TextDecoder().decode(message.body)
+          const body =
+            typeof message.body === 'string' ? message.body : new TextDecoder().decode(message.body)
           const { tenant, id } = CommandMessage.parse(JSON.parse(body))
           // The row is the truth: settle first, so that a long job does not outlive its lock.
           await message.complete()
@@ -281,56 +343,77 @@ export async function run(options: RunOptions): Promise<Running> {
         },
         signal,
       )
-      every('Sending commands', member, () => sendBell.wait(500, signal), async () => {
-        for (const tenant of await tenantsOf(pool)) {
-          const due = await member.tx(tenant, (t) => dueCommands(t, clock.now()))
-          if (due.length > 0)
-            await bus.send(
-              queue,
-              due.map((d) => ({
-                // A command that is sent again is another message: duplicate detection must not swallow it.
-                id: `${d.id}:${ids.uuid()}`,
-                subject: 'command',
-                sessionId: d.session,
-                properties: { tenant },
-                body: JSON.stringify({ tenant, id: d.id }),
-              })),
-              signal,
-            )
-        }
-      })
+      keep(accepting.stopped)
+      every(
+        'Sending commands',
+        member,
+        () => sendBell.wait(500, signal),
+        async () => {
+          for (const tenant of await tenantsOf()) {
+            // Sent within the transaction that marks them as sent: if sending fails, they are not.
+            await member.tx(tenant, async (t) => {
+              const due = await dueCommands(t, clock.now())
+              if (due.length > 0)
+                await bus.send(
+                  queue,
+                  due.map((d) => ({
+                    // A command that is sent again is another message: duplicate detection must not swallow it.
+                    id: `${d.id}:${ids.uuid()}`,
+                    subject: 'command',
+                    sessionId: d.session,
+                    properties: { tenant },
+                    body: JSON.stringify({ tenant, id: d.id }),
+                  })),
+                  signal,
+                )
+            })
+          }
+        },
+      )
     }
     for (const schedule of member.service.schedules)
-      every(`Schedule ${schedule.name}`, member, () => pause(schedule.everyMs, signal), async () => {
-        for (const tenant of await tenantsOf(pool)) {
-          if (tenant === INSTALL) continue
-          await member.tx(tenant, async (t) => {
-            const [lock] = await t.rows<{ mine: boolean }>(
-              'select pg_try_advisory_xact_lock(hashtext($1), hashtext($2)) as mine',
-              [`${member.name}.${schedule.name}`, tenant],
-            )
-            if (lock?.mine) await enqueue(t, await schedule.due(clock.now(), t), clock, null)
-          })
-        }
-        sendBell.ring()
-      })
+      every(
+        `Schedule ${schedule.name}`,
+        member,
+        () => pause(schedule.everyMs, signal),
+        async () => {
+          for (const tenant of await tenantsOf()) {
+            if (tenant === INSTALL) continue
+            await member.tx(tenant, async (t) => {
+              const [lock] = await t.rows<{ mine: boolean }>(
+                'select pg_try_advisory_xact_lock(hashtext($1), hashtext($2)) as mine',
+                [`${member.name}.${schedule.name}`, tenant],
+              )
+              if (lock?.mine) await enqueue(t, await schedule.due(clock.now(), t), clock, null)
+            })
+          }
+          sendBell.ring()
+        },
+      )
     if (options.sweepMs !== null) {
       const sweepMs = options.sweepMs
-      every('The sweep', member, () => pause(sweepMs, signal), async () => {
-        await sweepOnce(member)
-        delivered.ring()
-        for (const tenant of await tenantsOf(pool)) {
-          const overdue = await member.tx(tenant, (t) => overdueCommands(t, clock.now(), sweepMs))
-          for (const { id } of overdue)
-            loops.push(
-              turn('An overdue command', member, () => perform(workerHost(member), member.service.commands, tenant, id)),
-            )
-        }
-      })
+      every(
+        'The sweep',
+        member,
+        () => pause(sweepMs, signal),
+        async () => {
+          await sweepOnce(member)
+          delivered.ring()
+          for (const tenant of await tenantsOf()) {
+            const overdue = await member.tx(tenant, (t) => overdueCommands(t, clock.now(), sweepMs))
+            for (const { id } of overdue)
+              keep(
+                turn('An overdue command', member, () =>
+                  perform(workerHost(member), member.service.commands, tenant, id),
+                ),
+              )
+          }
+        },
+      )
     }
   }
   if (options.relay ?? true)
-    loops.push(
+    keep(
       relay({
         pool,
         signal,
@@ -346,9 +429,11 @@ export async function run(options: RunOptions): Promise<Running> {
       }),
     )
 
-  const caughtUp = options.sweepMs === null ? Promise.resolve() : Promise.all(members.map(sweepOnce)).then(() => {})
-  caughtUp.catch((error: unknown) => log.warn({ error }, 'The first look at the ledger will be repeated'))
-
+  const firstLook = async () => {
+    if (options.sweepMs === null) return
+    for (const member of members) await turn('The first look at the ledger', member, () => sweepOnce(member))
+  }
+  const caughtUp = firstLook()
   const memberOf = (name: string) => members.find((m) => m.name === name)
   return {
     services: new Map(members.map((m) => [m.name, m.service])),
@@ -358,19 +443,16 @@ export async function run(options: RunOptions): Promise<Running> {
       const all: Lag[] = []
       for (const member of members)
         all.push(
-          ...(await member.tx(tenant, async (t) => {
-            const rows = await t.rows<{ consumer: string; context: string; cursor: number }>(
-              'select consumer, context, seq::int as cursor from cursor where tenant = $1 order by 1, 2',
+          ...(await member.clientTx(tenant, async (t) => {
+            const cursors = await t.rows<{ consumer: string; context: string; cursor: number }>(
+              'select consumer, context, seq as cursor from cursor where tenant = $1 order by 1, 2',
               [tenant],
             )
-            const heads = await t.rows<{ context: string; head: number }>(
-              'select context, seq::int as head from ledger.context_head where tenant = $1',
-              [tenant],
-            )
-            return rows.map((r) => ({
-              ...r,
+            const heads = await contextHeads(t.client, tenant)
+            return cursors.map((c) => ({
+              ...c,
               service: member.name,
-              head: heads.find((h) => h.context === r.context)?.head ?? r.cursor,
+              head: heads.get(c.context) ?? c.cursor,
             }))
           })),
         )
@@ -382,11 +464,20 @@ export async function run(options: RunOptions): Promise<Running> {
         all.push(
           ...(await member.tx(tenant, async (t) =>
             (
-              await t.rows<{ id: string; consumer: string; context: string | null; seq: number | null; reason: string; since: Date }>(
-                'select id, consumer, context, seq::int as seq, reason, since from stuck where tenant = $1 order by since limit 200',
+              await t.rows<{
+                id: string
+                consumer: string
+                context: string | null
+                seq: number | null
+                reason: string
+                since: string
+              }>(
+                `select id, consumer, context, seq, reason,
+                   to_char(since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as since
+                 from stuck where tenant = $1 order by since limit 200`,
                 [tenant],
               )
-            ).map((r) => ({ ...r, service: member.name, since: r.since.toISOString() })),
+            ).map((r) => ({ ...r, service: member.name })),
           )),
         )
       return all
@@ -396,7 +487,7 @@ export async function run(options: RunOptions): Promise<Running> {
       if (!member) return false
       const [row] = await member.tx(tenant, (t) =>
         t.rows<{ consumer: string; context: string | null; seq: number | null }>(
-          'select consumer, context, seq::int as seq from stuck where tenant = $1 and id = $2',
+          'select consumer, context, seq from stuck where tenant = $1 and id = $2',
           [tenant, id],
         ),
       )

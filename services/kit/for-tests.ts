@@ -1,0 +1,140 @@
+import type { Role } from '@attestry/contracts'
+import { testDatabase } from '../twin/postgres/for-tests.ts'
+import type { Bus } from './bus/bus.ts'
+import { type Clock, pause, systemClock } from './clock.ts'
+import type { Caller, Guard } from './http/bind.ts'
+import { type Logger, silentLog } from './log.ts'
+import { connect } from './postgres.ts'
+import { run, type RunOptions, type Running } from './run.ts'
+import type { Host, Service } from './service.ts'
+
+/** A bus that loses every message: the sweep alone must do the work, which also is the harshest of buses. */
+export const losingBus: Bus = {
+  publish: () => Promise.resolve(),
+  send: () => Promise.resolve(),
+  subscribe: () => ({ stopped: Promise.resolve() }),
+  acceptSessions: () => ({ stopped: Promise.resolve() }),
+  deadLetters: () => Promise.resolve([]),
+  resubmit: () => Promise.resolve(false),
+  close: () => Promise.resolve(),
+}
+
+/** A clock that a test moves. */
+export function movableClock(start: string): Clock & { advance(duration: Temporal.DurationLike): void } {
+  let now = Temporal.Instant.from(start)
+  return {
+    now: () => now,
+    advance(duration) {
+      now = now.add(duration)
+    },
+  }
+}
+
+/** Lets everybody in as the given roles of the tenant `acme`, freshly re-authenticated. */
+export function guardOf(
+  roles: readonly Role[],
+  more: Partial<Caller> = {},
+  clock: Clock = systemClock,
+): Guard {
+  return {
+    identify: () =>
+      Promise.resolve({
+        tenant: 'acme',
+        operator: 'operator-test0001',
+        session: 'session-test0001',
+        roles,
+        reauthenticatedUntil: clock.now().add({ minutes: 5 }).toString(),
+        ...more,
+      }),
+    entitled: () => Promise.resolve(true),
+    now: () => clock.now(),
+  }
+}
+
+export interface TestHost extends AsyncDisposable {
+  readonly running: Running
+  readonly url: string
+  /** The service of a name, for its fetch. */
+  service(name: string): Service
+  /** The host that a service was made with: append facts of its context as it would. */
+  host(name: string): Host
+  /** Resolves when every consumer has read to its end and no command is due; throws after 20 s. */
+  settle(): Promise<void>
+}
+
+/** Runs services on a real, empty Postgres, with no bus but the sweep. */
+export async function testHost(options: {
+  readonly services: RunOptions['services']
+  readonly clock?: Clock
+  readonly log?: Logger
+  readonly origin?: 'real' | 'demo'
+  readonly bus?: Bus
+  readonly sweepMs?: number | null
+  readonly gapReads?: boolean
+}): Promise<TestHost> {
+  const database = await testDatabase()
+  const pool = connect({ url: database.url, max: 20 })
+  const hosts = new Map<string, Host>()
+  const running = await run({
+    services: options.services.map(({ name, make }) => ({
+      name,
+      make: (host) => {
+        hosts.set(name, host)
+        return make(host)
+      },
+    })),
+    pool,
+    admin: pool,
+    bus: options.bus ?? losingBus,
+    clock: options.clock ?? systemClock,
+    log: options.log ?? silentLog,
+    productVersion: '0.0.0',
+    origin: options.origin ?? 'demo',
+    tenant: 'acme',
+    sweepMs: options.sweepMs === undefined ? 50 : options.sweepMs,
+    ...(options.gapReads === undefined ? {} : { gapReads: options.gapReads }),
+  })
+  const named = <T>(map: ReadonlyMap<string, T>, name: string): T => {
+    const found = map.get(name)
+    if (!found) throw new Error(`no service ${name} runs in this test`)
+    return found
+  }
+  const quiet = async (): Promise<boolean> => {
+    const lag = await running.lag('acme')
+    if (lag.some((l) => l.cursor < l.head)) return false
+    for (const [name, host] of hosts) {
+      const [row] = await host.tx('acme', (tx) =>
+        tx.rows<{ waiting: number }>(
+          'select count(*) as waiting from pending_command where tenant = $1 and outcome is null and due_at <= now()',
+          ['acme'],
+        ),
+      )
+      if (!row) throw new Error(`${name} has no commands table`)
+      if (row.waiting > 0) return false
+    }
+    return true
+  }
+  return {
+    running,
+    url: database.url,
+    service: (name) => named(running.services, name),
+    host: (name) => named(hosts, name),
+    settle: async () => {
+      const deadline = AbortSignal.timeout(20_000)
+      // Quiet twice in a row: a reaction may just have written what starts the next step.
+      for (let calm = 0; calm < 2; ) {
+        if (deadline.aborted)
+          throw new Error(
+            `not settled: ${JSON.stringify([await running.lag('acme'), await running.stuck('acme')])}`,
+          )
+        await pause(80, deadline)
+        calm = (await quiet()) ? calm + 1 : 0
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await running.stop()
+      await pool.end()
+      await database.drop()
+    },
+  }
+}

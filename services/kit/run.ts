@@ -418,7 +418,6 @@ export async function run(options: RunOptions): Promise<Running> {
         pool,
         signal,
         bell: relayBell,
-        now: () => clock.now(),
         onError: (error) => log.warn({ error }, 'The relay will try again'),
         publish: (batch) =>
           bus.publish(

@@ -1,0 +1,176 @@
+import { fact, type EventOf } from '@attestry/contracts'
+import { afterEach, describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { Transient } from './failure.ts'
+import { testHost, type TestHost } from './for-tests.ts'
+import { command, type Host, type Service } from './service.ts'
+
+const by = { kind: 'service', id: 'test' } as const
+const cause = { correlation: 'test', causation: 'test' }
+const SCAN = 'scan-00000001'
+const schema = new URL('./schema-for-tests/', import.meta.url)
+
+/** Counts scans in a table, and sends itself a command when one starts; the command completes the scan. */
+function counting(name: string, options: { fail?: () => Error | null; work?: () => Promise<void> } = {}) {
+  return {
+    name,
+    make: (host: Host): Service => ({
+      name,
+      schema,
+      fetch: () => new Response(null, { status: 404 }),
+      schedules: [],
+      views: [
+        {
+          name: 'seen',
+          contexts: ['discovery'],
+          version: 1,
+          apply: async (events, tx) => {
+            for (const e of events)
+              await tx.rows('insert into seen (tenant, seq, type) values ($1, $2, $3)', [
+                tx.tenant,
+                e.seq,
+                e.type,
+              ])
+          },
+          clear: async (tx) => {
+            await tx.rows('delete from seen where tenant = $1', [tx.tenant])
+          },
+        },
+      ],
+      reactions: [
+        {
+          name: 'finish',
+          on: ['discovery.scan-started'],
+          react: (event: EventOf) => {
+            const failure = options.fail?.()
+            if (failure) return Promise.reject(failure)
+            return Promise.resolve({
+              send: [
+                {
+                  command: 'finish',
+                  id: `finish-${event.seq}`,
+                  session: 'scans',
+                  body: { scan: SCAN },
+                  by,
+                  cause: { correlation: event.cause.correlation, causation: event.id },
+                },
+              ],
+            })
+          },
+        },
+      ],
+      commands: [
+        command({
+          name: 'finish',
+          body: z.object({ scan: z.string() }),
+          work: async (job) => {
+            await options.work?.()
+            await job.progress({ half: true })
+            await host.append(job.tenant, {
+              stream: 'scan-00000001',
+              expected: 'any',
+              facts: [
+                fact('discovery.scan-failed', {
+                  scan: job.body.scan,
+                  environment: 'env-00000001',
+                  reason: 'error',
+                  detail: 'Contoso vault away',
+                }),
+              ],
+              by,
+              cause: job.cause,
+            })
+          },
+        }),
+      ],
+    }),
+  }
+}
+
+const started = fact('discovery.scan-started', {
+  scan: SCAN,
+  environment: 'env-00000001',
+  trigger: 'operator',
+  scope: { subscriptions: [] },
+})
+
+const start = (host: Host) =>
+  host.append('acme', { stream: SCAN, expected: 'any', facts: [started], by, cause })
+
+const seen = (host: Host) =>
+  host.tx('acme', (tx) =>
+    tx.rows<{ seq: number; type: string }>('select seq, type from seen where tenant = $1 order by seq', [
+      'acme',
+    ]),
+  )
+
+let open: TestHost | null = null
+const hosting = async (...args: Parameters<typeof testHost>) => {
+  open = await testHost(...args)
+  return open
+}
+afterEach(async () => {
+  await open?.[Symbol.asyncDispose]()
+  open = null
+})
+
+describe('a hosted service', () => {
+  test('folds an event, reacts to it, does the work it sent itself, and opens committed fields again', async () => {
+    const t = await hosting({ services: [counting('discovery')] })
+    const host = t.host('discovery')
+    await start(host)
+    await t.settle()
+    expect((await seen(host)).map((r) => r.type)).toEqual(['discovery.scan-started', 'discovery.scan-failed'])
+    const events = await host.stream('acme', SCAN)
+    expect(events.at(-1)?.data).toMatchObject({ detail: 'Contoso vault away' })
+    const [command] = await host.tx('acme', (tx) => host.commands(tx, [`finish-${events[0]?.seq}`]))
+    expect(command).toMatchObject({ state: 'done', progress: { half: true }, attempts: 1 })
+  })
+
+  test('tries Transient work again and sets a bug aside where an operator can replay it', async () => {
+    let fail: Error | null = new Error('poison')
+    let tries = 0
+    const t = await hosting({
+      services: [
+        counting('discovery', {
+          fail: () => fail,
+          work: () =>
+            ++tries < 3 ? Promise.reject(new Transient('away', { retryAfterMs: 10 })) : Promise.resolve(),
+        }),
+      ],
+    })
+    const host = t.host('discovery')
+    await start(host)
+    await t.settle()
+    const [stuck] = await t.running.stuck('acme')
+    expect(stuck).toMatchObject({ service: 'discovery', consumer: 'finish', reason: 'poison' })
+    fail = null
+    expect(await t.running.replay('acme', 'discovery', stuck?.id ?? '')).toBe(true)
+    await t.settle()
+    expect(tries).toBe(3)
+    expect(await t.running.stuck('acme')).toEqual([])
+    expect((await seen(host)).map((r) => r.type)).toEqual(['discovery.scan-started', 'discovery.scan-failed'])
+  })
+
+  test('refuses a fact that its schema does not know, and another context’s event', async () => {
+    const t = await hosting({ services: [counting('discovery')] })
+    const host = t.host('discovery')
+    const odd = { ...started, data: { ...started.data, value: 'x' } } as typeof started
+    await expect(
+      host.append('acme', { stream: 's-00000001', expected: 0, facts: [odd], by, cause }),
+    ).rejects.toThrow(/does not know/)
+    const foreign = fact('licensing.entitled', { tier: 'pro', features: [], expiresAt: null })
+    await expect(
+      host.append('acme', { stream: 's-00000001', expected: 0, facts: [foreign], by, cause }),
+    ).rejects.toMatchObject({ code: 'foreign-context' })
+  })
+
+  test('sees no row of another tenant', async () => {
+    const t = await hosting({ services: [counting('discovery')] })
+    const host = t.host('discovery')
+    await start(host)
+    await t.settle()
+    const rows = await host.tx('other', (tx) => tx.rows('select * from seen'))
+    expect(rows).toEqual([])
+  })
+})

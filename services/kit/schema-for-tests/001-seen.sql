@@ -1,0 +1,1 @@
+create table seen (tenant text not null, seq bigint not null, type text not null, primary key (tenant, seq));

@@ -238,6 +238,7 @@ export type BadReason =
   | 'position-gap'
   | 'time-backwards'
   | 'head-mismatch'
+  | 'column-mismatch'
 
 /** The first bad event of a chain. */
 export interface BadEvent {

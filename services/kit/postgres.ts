@@ -115,6 +115,8 @@ export interface TransactionOptions {
   readonly searchPath?: string
   /** Ends the transaction, and the connection if a statement is running. */
   readonly signal?: AbortSignal
+  /** All statements see the database as it was at the first, and none may write. @default false */
+  readonly snapshot?: boolean
   /** How often to run `work` anew after a serialization failure or a deadlock. @default 0 */
   readonly retries?: number
 }
@@ -141,7 +143,7 @@ export const transaction = async <T>(
 
 const once = async <T>(
   pool: Pool,
-  { role, tenant, searchPath, signal }: TransactionOptions,
+  { role, tenant, searchPath, signal, snapshot }: TransactionOptions,
   work: (client: PoolClient) => Promise<T>,
 ): Promise<T> => {
   signal?.throwIfAborted()
@@ -158,7 +160,7 @@ const once = async <T>(
   client.on('error', noteBreak)
   signal?.addEventListener('abort', abort, { once: true })
   try {
-    await client.query('begin')
+    await client.query(snapshot ? 'begin isolation level repeatable read, read only' : 'begin')
     if (role !== undefined || tenant !== undefined)
       await client.query(
         `select set_config('role', $1, true), set_config('attestry.tenant', $2, true),

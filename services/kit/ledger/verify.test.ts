@@ -1,0 +1,164 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { toHex } from '@attestry/contracts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { transaction } from '../postgres.ts'
+import { createAppender } from './coalesce.ts'
+import { readAfter, type Stored } from './read.ts'
+import { fact, type LedgerFixture, ledgerFixture, request } from './testing.ts'
+import { verifyFile, verifyLedger } from './verify.ts'
+
+const fill = async (fixture: LedgerFixture, count = 30): Promise<void> => {
+  const appender = createAppender({ pool: fixture.pool, role: 'attestry_discovery' })
+  for (let n = 0; n < count; n++)
+    await appender.append(request({ stream: `vault-${n % 3}`, events: [fact({ n, text: 'é"\\\n' })] }))
+}
+
+/** What an intruder with all rights does: switches the guards off, and on again behind him. */
+const intrude = async (fixture: LedgerFixture, ...statements: string[]): Promise<void> => {
+  await transaction(fixture.pool, {}, async (client) => {
+    for (const table of ['event', 'head'])
+      await client.query(`alter table ledger.${table} disable trigger all`)
+    for (const statement of statements) await client.query(statement)
+    for (const table of ['event', 'head'])
+      await client.query(`alter table ledger.${table} enable trigger all`)
+  })
+}
+
+describe('verifyLedger()', () => {
+  test('walks a chain to its head and tells count, link and root', async () => {
+    await using fixture = await ledgerFixture('acme')
+    await fill(fixture)
+    const full = await verifyLedger(fixture.pool, { tenant: 'acme' })
+    expect(full).toMatchObject({ ok: true, events: 31, hidden: 0, seq: 31 })
+    const quick = await verifyLedger(fixture.pool, { tenant: 'acme', canonical: false })
+    expect(quick).toEqual(full)
+  })
+
+  test('a tenant without a chain is an error, and an aborted walk ends', async () => {
+    await using fixture = await ledgerFixture('acme')
+    await expect(verifyLedger(fixture.pool, { tenant: 'beta' })).rejects.toThrow('has no chain')
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(verifyLedger(fixture.pool, { tenant: 'acme', signal })).rejects.toThrow('enough')
+    await expect(verifyLedger(fixture.pool, { tenant: 'acme' })).resolves.toMatchObject({ ok: true })
+  })
+
+  const shift = `update ledger.event set seq = seq + 1000000 where seq in (7, 8)`
+  const attacks: [string, string[], { seq: number; reason: string }][] = [
+    [
+      'an edited envelope',
+      [`update ledger.event set envelope = replace(envelope, '"n":5', '"n":6') where seq = 7`],
+      { seq: 7, reason: 'leaf-mismatch' },
+    ],
+    [
+      'an edited envelope with its leaf made anew',
+      [
+        `update ledger.event set envelope = replace(envelope, '"n":5', '"n":6') where seq = 7`,
+        `update ledger.event set leaf = sha256('\\x00'::bytea || convert_to(envelope, 'UTF8')) where seq = 7`,
+      ],
+      { seq: 7, reason: 'link-mismatch' },
+    ],
+    ['a deleted event', ['delete from ledger.event where seq = 9'], { seq: 9, reason: 'seq-gap' }],
+    ['a deleted first event', ['delete from ledger.event where seq = 1'], { seq: 1, reason: 'seq-gap' }],
+    ['a cut tail', ['delete from ledger.event where seq > 20'], { seq: 21, reason: 'head-mismatch' }],
+    [
+      'two events in the other order',
+      [shift, `update ledger.event set seq = 15 - (seq - 1000000) where seq > 1000000`],
+      { seq: 7, reason: 'seq-mismatch' },
+    ],
+    [
+      'an event put in between',
+      [
+        `update ledger.event set seq = seq + 1000000 where seq > 9`,
+        `update ledger.event set seq = seq - 999999 where seq > 1000000`,
+        `insert into ledger.event (tenant, seq, position, context_prev_seq, at, id, context, stream, type, envelope,
+           leaf, link) select tenant, 10, 99, 9, at, gen_random_uuid(), context, stream, type, envelope, leaf, link
+           from ledger.event where seq = 9`,
+      ],
+      { seq: 10, reason: 'seq-mismatch' },
+    ],
+    [
+      'a column that says another type than the hashed text',
+      [`update ledger.event set type = 'discovery.other' where seq = 5`],
+      { seq: 5, reason: 'column-mismatch' },
+    ],
+    [
+      'a column that hides an event from its context’s readers',
+      [`update ledger.event set context_prev_seq = 4 where seq = 6`],
+      { seq: 6, reason: 'column-mismatch' },
+    ],
+    [
+      'a rewound head',
+      ['update ledger.head set seq = 20, link = (select link from ledger.event where seq = 20)'],
+      { seq: 21, reason: 'head-mismatch' },
+    ],
+  ]
+  for (const [what, statements, expected] of attacks)
+    test(`${what} is named as the first bad event`, async () => {
+      await using fixture = await ledgerFixture('acme')
+      await fill(fixture)
+      await intrude(fixture, ...statements)
+      expect(await verifyLedger(fixture.pool, { tenant: 'acme' })).toEqual({ ok: false, ...expected })
+    })
+})
+
+describe('verifyFile()', () => {
+  let folder: string
+  let events: Stored[]
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'attestry-verify-'))
+    await using fixture = await ledgerFixture('acme')
+    await fill(fixture)
+    events = await transaction(fixture.pool, { role: 'attestry_ledger', tenant: 'acme' }, (client) =>
+      readAfter(client, { tenant: 'acme', after: 0, limit: 1000 }),
+    )
+  })
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  const verify = async (lines: readonly string[], options = {}, end = '\n') => {
+    const path = join(folder, 'events.jsonl')
+    await writeFile(path, lines.join('\n') + end)
+    return await verifyFile(path, options)
+  }
+  const envelopes = () => events.map((e) => e.envelope)
+  const leafLine = (e: Stored) => `{"leaf":"${toHex(e.leaf)}"}`
+
+  test('an export verifies to the same link, with or without a last newline', async () => {
+    const link = events.at(-1)?.link
+    expect(await verify(envelopes())).toMatchObject({ ok: true, events: 31, hidden: 0, link })
+    expect(await verify(envelopes(), {}, '')).toMatchObject({ ok: true, events: 31, link })
+  })
+
+  test('a filtered export drops bodies and still verifies to the same link', async () => {
+    const lines = events.map((e) => (e.seq % 3 === 0 ? leafLine(e) : e.envelope))
+    expect(await verify(lines)).toMatchObject({ ok: true, events: 31, hidden: 10, link: events.at(-1)?.link })
+  })
+
+  test('edits, deletions, insertions, another order and cut tails are named', async () => {
+    const lines = envelopes()
+    const head = { seq: 31, link: events.at(-1)?.link ?? new Uint8Array() }
+    const edited = lines.map((line, i) => (i === 11 ? line.replace('"n":10', '"n":11') : line))
+    expect(await verify(edited, { head })).toEqual({ ok: false, seq: 32, reason: 'head-mismatch' })
+    expect(await verify(lines.toSpliced(11, 1))).toEqual({ ok: false, seq: 12, reason: 'seq-gap' })
+    expect(await verify(lines.toSpliced(11, 0, lines[10] ?? ''))).toEqual({
+      ok: false,
+      seq: 12,
+      reason: 'seq-mismatch',
+    })
+    expect(await verify(lines.slice(0, 20), { head })).toEqual({
+      ok: false,
+      seq: 21,
+      reason: 'head-mismatch',
+    })
+    expect(await verify(lines.toSpliced(3, 1, '{"leaf":"zz"}'))).toEqual({
+      ok: false,
+      seq: 4,
+      reason: 'malformed',
+    })
+    expect(await verify(lines.toSpliced(3, 1, ''))).toEqual({ ok: false, seq: 4, reason: 'malformed' })
+    expect(await verify(lines.toSpliced(3, 1, 'x'.repeat(3_000_000)))).toMatchObject({ ok: false, seq: 4 })
+    const spaced = lines.toSpliced(3, 1, (lines[3] ?? '').replace('"n":2', '"n": 2'))
+    expect(await verify(spaced)).toEqual({ ok: false, seq: 4, reason: 'not-canonical' })
+  })
+})

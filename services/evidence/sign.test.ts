@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { generateKeyPairSync, sign, verify } from 'node:crypto'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { derSignature, fingerprint, generateSigningKey, localSigner } from './sign.ts'
+import { fingerprint, generateSigningKey, localSigner } from './sign.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'attestry-sign-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -52,25 +52,5 @@ describe('localSigner()', () => {
     await expect(localSigner(generateSigningKey()).sign(bytes, AbortSignal.abort())).rejects.toThrow(
       'aborted',
     )
-  })
-})
-
-describe('derSignature()', () => {
-  test('turns what Key Vault returns into what openssl reads', () => {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    for (let round = 0; round < 50; round += 1) {
-      const raw = sign('sha256', bytes, { key: privateKey, dsaEncoding: 'ieee-p1363' })
-      expect(verify('sha256', bytes, { key: publicKey, dsaEncoding: 'der' }, derSignature(raw))).toBe(true)
-    }
-  })
-
-  test('writes each integer in its shortest form', () => {
-    const raw = new Uint8Array(64)
-    raw[31] = 0x80
-    expect(derSignature(raw).toHex()).toBe('300702020080020100')
-  })
-
-  test('refuses any other length', () => {
-    expect(() => derSignature(new Uint8Array(63))).toThrow(RangeError)
   })
 })

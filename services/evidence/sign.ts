@@ -58,24 +58,3 @@ export function fingerprint(publicKeyPem: string): string {
   if (spki === undefined) throw new Error('The text holds no PEM block PUBLIC KEY')
   return createHash('sha256').update(spki).digest('hex')
 }
-
-/**
- * The DER form of a signature that comes as r‖s, 32 bytes each: Key Vault and WebCrypto give that form, openssl
- * reads the other.
- * @throws RangeError when there are not exactly 64 bytes
- * @see RFC 7518 §3.4, RFC 3279 §2.2.3
- */
-export function derSignature(rAndS: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (rAndS.length !== 64) throw new RangeError(`An ES256 signature has 64 bytes, not ${rAndS.length}`)
-  const integers = [rAndS.subarray(0, 32), rAndS.subarray(32)].map(derInteger)
-  const body = integers.flatMap((integer) => [...integer])
-  return Uint8Array.of(0x30, body.length, ...body)
-}
-
-/** Unsigned big-endian bytes as a DER INTEGER: shortest form, a zero before a set top bit (X.690 §8.3). */
-function derInteger(bytes: Uint8Array): Uint8Array {
-  const first = bytes.findIndex((octet) => octet !== 0)
-  const significant = first === -1 ? Uint8Array.of(0) : bytes.subarray(first)
-  const padded = (significant[0] ?? 0) >= 0x80 ? [0, ...significant] : [...significant]
-  return Uint8Array.of(0x02, padded.length, ...padded)
-}

@@ -1,0 +1,122 @@
+import * as z from 'zod'
+import { Count, Digest, Instant, OpaqueId, Pairs } from './event.ts'
+import { Period, ReportType } from './evidence.ts'
+
+/** The name of the format: the first word of the signed list, so that its signature can stand for nothing else. */
+export const BUNDLE_FORMAT = 'evidence-bundle/v1'
+
+/** Where things lie in a bundle. */
+export const bundlePaths = {
+  sums: 'SHA256SUMS',
+  dataSums: 'DATA.SHA256SUMS',
+  dataToken: 'DATA.tsr',
+  manifest: 'manifest.json',
+  readme: 'README.txt',
+  events: 'log/events.jsonl',
+  start: 'log/start.json',
+  disclosures: 'log/disclosures.jsonl',
+  /** Files under it are the only ones that the signed list omits. */
+  signatures: 'sig/',
+  signature: 'sig/SHA256SUMS.es256',
+  signatureToken: 'sig/SHA256SUMS.es256.tsr',
+  hmac: 'sig/SHA256SUMS.hmac',
+  signerHint: 'sig/signer.pem',
+  tsaHint: 'sig/tsa-chain.pem',
+} as const
+
+/** A named whole number that the reader can compare with his own count. */
+const ControlTotals = z.array(z.tuple([z.string(), Count]))
+
+/** One report of a bundle: what was asked of the ledger and what came out. */
+export const ReportEntry = z.strictObject({
+  type: ReportType,
+  title: z.string().min(1),
+  /** In words: what was selected, over what, in which order. */
+  query: z.string().min(1),
+  parameters: Pairs,
+  rulesetDigest: Digest.nullable(),
+  columns: z.array(z.string().min(1)).min(1),
+  /** All rows of all parts. */
+  rows: Count,
+  controlTotals: ControlTotals,
+  /** CSV parts in order; more than one when a spreadsheet could not open the whole. */
+  csv: z.array(z.strictObject({ path: z.string(), rows: Count, bytes: Count, sha256: Digest })).min(1),
+  /** The printable form; a tier-2 file, so its digest stands in `SHA256SUMS` alone. */
+  pdf: z.string().nullable(),
+})
+export type ReportEntry = z.infer<typeof ReportEntry>
+
+/** A place in a tenant's chain. `at` is the time of the event there; null before the first event. */
+const ChainPlace = z.strictObject({ seq: Count, link: Digest, at: Instant.nullable() })
+
+/** What the operator said is in scope, what was there, and by name what was not reached. */
+export const ScopeReconciliation = z.strictObject({
+  declared: z.array(z.string()),
+  listed: z.array(z.string()),
+  reached: z.array(z.string()),
+  /** Sentences that name each difference. */
+  differences: z.array(z.string()),
+})
+export type ScopeReconciliation = z.infer<typeof ScopeReconciliation>
+
+/** `manifest.json`: what a bundle is. It never says whether it was timestamped; that lies beside, in the tokens. */
+export const BundleManifest = z.strictObject({
+  format: z.literal(BUNDLE_FORMAT),
+  bundle: OpaqueId,
+  tenant: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
+  /** `demo` marks a chain that never held a real estate. */
+  origin: z.enum(['real', 'demo']),
+  product: z.strictObject({ name: z.string(), version: z.string() }),
+  generatedAt: Instant,
+  period: Period.strict(),
+  reports: z.array(ReportEntry).min(1),
+  csvDialect: z.record(z.string(), z.string()),
+  ledger: z.strictObject({
+    start: ChainPlace,
+    head: ChainPlace.extend({ root: Digest }),
+    /** Lines of `log/events.jsonl`, and how many of them are a leaf only. */
+    events: Count,
+    hidden: Count,
+  }),
+  scope: ScopeReconciliation,
+  signing: z.strictObject({
+    algorithm: z.literal('ES256'),
+    kind: z.enum(['local', 'key-vault']),
+    keyId: z.string().min(1),
+    /** SHA-256 of the public key's SubjectPublicKeyInfo. Compare it with the one you were given another way. */
+    fingerprint: Digest,
+  }),
+  hmac: z
+    .strictObject({ algorithm: z.literal('HMAC-SHA-256'), keyId: z.string(), note: z.string() })
+    .nullable(),
+  timestampAuthorities: z.array(z.strictObject({ name: z.string(), independent: z.boolean() })),
+  /** What this bundle does not prove or cover, a sentence each. */
+  limits: z.array(z.string().min(1)),
+  /** What the customer has to do beside the product, a sentence each. */
+  customerActions: z.array(z.string().min(1)),
+})
+export type BundleManifest = z.infer<typeof BundleManifest>
+
+/** The manifest's one text: its keys in the order given, two spaces, one line end. Anything else is not it. */
+export const manifestText = (manifest: BundleManifest): string => `${JSON.stringify(manifest, null, 2)}\n`
+
+/** `log/start.json`: the chain before the first line of `log/events.jsonl`, so that it can be walked from there. */
+export const LogStart = z.strictObject({
+  /** Complete subtrees of the RFC 6962 tree, smallest first; null where a level has none. */
+  frontier: z.array(Digest.nullable()).max(53),
+  prev: Digest,
+  size: Count,
+})
+export type LogStart = z.infer<typeof LogStart>
+
+/**
+ * One line of `log/disclosures.jsonl`: the commitments of one event that are opened. Each is path (a JSON pointer
+ * into the envelope's `event`), salt (hexadecimal, 16 bytes) and value.
+ */
+export const DisclosureLine = z.strictObject({
+  open: z
+    .array(z.tuple([z.string().startsWith('/'), z.string().regex(/^[0-9a-f]{32}$/), z.unknown()]))
+    .min(1),
+  seq: z.int().min(1),
+})
+export type DisclosureLine = z.infer<typeof DisclosureLine>

@@ -1,0 +1,427 @@
+import { BUNDLE_FORMAT, BundleManifest, bundlePaths, manifestText } from '../../contracts/bundle.ts'
+import type { Sha256 } from '../../contracts/ledger.ts'
+import { certificatesFromPem } from './certificate-path.ts'
+import { readCsv } from './csv.ts'
+import { es256Holds } from './es256.ts'
+import { hmacHolds } from './hmac.ts'
+import { pemBlocks } from './pem.ts'
+import type { SumLine, SumsHeader } from './sums.ts'
+import { readSums } from './sums.ts'
+import type { TokenVerdict } from './token.ts'
+import { verifyToken } from './token.ts'
+import type { KnownPlace } from './verify-log.ts'
+import { verifyLog } from './verify-log.ts'
+import type { Files, ZipLimits } from './zip.ts'
+import { readZip } from './zip.ts'
+
+/** One question that was asked of a bundle. `not-checked` means that it could not be asked, and why. */
+export interface Check {
+  readonly id: string
+  readonly ok: true | false | 'not-checked'
+  readonly title: string
+  readonly detail: string
+}
+
+export interface Verdict {
+  /** No check failed. A pending timestamp is not a failure; `timestamped` tells it. */
+  readonly ok: boolean
+  /** Whether the time of the signature is vouched for. */
+  readonly timestamped: boolean
+  readonly checks: readonly Check[]
+  /** Null when there is none that could be read. */
+  readonly manifest: BundleManifest | null
+}
+
+/** What the verifier trusts: all of it came another way than the bundle. */
+export interface Trust {
+  /** `signer.pub`. Null fails the signature: the bundle's own copy is never used. */
+  readonly signerPublicKeyPem: string | null
+  /** `tsa-root.pem`, one or more roots. Null fails every timestamp that is there. */
+  readonly tsaRootsPem: string | null
+  /** This bundle's HMAC key, when it was given. */
+  readonly hmacKey?: Uint8Array
+  readonly now: Date
+  /** SHA-256, synchronous: Node's own, or one in JavaScript where there is only WebCrypto. */
+  readonly sha256: Sha256
+  /** Places in the chain known from elsewhere, such as the head of an earlier bundle. */
+  readonly known?: readonly KnownPlace[]
+  readonly limits?: ZipLimits
+}
+
+const skewMs = 5 * 60_000
+const latin1 = new TextDecoder('latin1')
+
+/** Files that `DATA.SHA256SUMS` does not name: the second tier. */
+const secondTier = (path: string) =>
+  path === bundlePaths.sums ||
+  path === bundlePaths.dataSums ||
+  path === bundlePaths.dataToken ||
+  path.endsWith('.pdf')
+
+const allowedSignatures = new Set<string>([
+  bundlePaths.signature,
+  bundlePaths.signatureToken,
+  bundlePaths.hmac,
+  bundlePaths.signerHint,
+  bundlePaths.tsaHint,
+])
+
+/**
+ * Verifies a bundle (a zip, or its unpacked files) against what the auditor trusts. Pure but for WebCrypto: no
+ * network, no clock, no files. Whatever is wrong with the bundle ends in a check, never in an exception.
+ */
+export async function verifyBundle(bundle: Uint8Array | Files, trust: Trust): Promise<Verdict> {
+  const checks: Check[] = []
+  const say = (id: string, title: string, problem: string | null, detail: string) => {
+    checks.push({ id, ok: problem === null, title, detail: problem ?? detail })
+    return problem === null
+  }
+  const skip = (id: string, title: string, detail: string) => {
+    checks.push({ id, ok: 'not-checked', title, detail })
+  }
+  const done = (timestamped: boolean, manifest: BundleManifest | null): Verdict => ({
+    ok: checks.every(({ ok }) => ok !== false),
+    timestamped,
+    checks,
+    manifest,
+  })
+
+  const read = bundle instanceof Uint8Array ? readZip(bundle, trust.limits) : { files: bundle }
+  const opened = 'files' in read
+  say('archive', 'The archive is unambiguous', opened ? null : read.problem, 'every byte belongs to one file')
+  if (!opened) return done(false, null)
+  const { files } = read
+  const sumsBytes = files.get(bundlePaths.sums)
+  if (sumsBytes === undefined) {
+    say('files', 'Every file is listed and unchanged', `${bundlePaths.sums} is missing`, '')
+    return done(false, null)
+  }
+
+  const hash = (bytes: Uint8Array) => trust.sha256(bytes).toHex()
+  const sums = readSums(latin1.decode(sumsBytes))
+  const header = 'problem' in sums ? null : sums.header
+  const listed = [...files.keys()].filter((path) => path !== bundlePaths.sums && !allowedSignatures.has(path))
+  const listProblem = 'problem' in sums ? sums.problem : sumsProblem(sums.lines, listed, files, hash)
+  say(
+    'files',
+    'Every file is listed and unchanged',
+    listProblem,
+    `${listed.length} files, none added, none missing`,
+  )
+  const data = listed.filter((path) => !secondTier(path))
+  const dataProblem = dataSumsProblem(files, data, hash)
+  say(
+    'data-files',
+    'The data files are those that were timestamped first',
+    dataProblem,
+    `${data.length} files`,
+  )
+
+  const manifest = readManifest(files)
+  const told = 'problem' in manifest ? null : manifest
+  say('manifest', 'The manifest can be read', 'problem' in manifest ? manifest.problem : null, BUNDLE_FORMAT)
+  say(
+    'binding',
+    'The signed list is of this bundle, report and period',
+    bindingProblem(header, told, trust.now),
+    header?.bundleId ?? '',
+  )
+
+  await checkSignature(files, sumsBytes, trust, told, say)
+  await checkHmac(files, sumsBytes, trust, say, skip)
+  const timestamped = await checkTimestamps(files, trust, told, say, skip)
+  if (told === null) return done(timestamped, null)
+
+  say(
+    'reports',
+    'Each report has the rows that the manifest counts',
+    reportsProblem(files, told, hash),
+    reportsDetail(told),
+  )
+  checkPrinted(files, told, hash, say, skip)
+  checkLog(files, told, trust, say, skip)
+  return done(timestamped, told)
+}
+
+type Say = (id: string, title: string, problem: string | null, detail: string) => boolean
+type Skip = (id: string, title: string, detail: string) => void
+
+function sumsProblem(
+  lines: readonly SumLine[],
+  present: readonly string[],
+  files: Files,
+  hash: (bytes: Uint8Array) => string,
+): string | null {
+  const named = new Set(lines.map(({ path }) => path))
+  const added = present.find((path) => !named.has(path))
+  if (added !== undefined) return `${added} is not in the list`
+  for (const { path, sha256 } of lines) {
+    const bytes = files.get(path)
+    if (bytes === undefined) return `${path} is missing`
+    if (!present.includes(path)) return `${path} may not be in the list`
+    if (hash(bytes) !== sha256) return `${path} was changed`
+  }
+  return null
+}
+
+function dataSumsProblem(
+  files: Files,
+  data: readonly string[],
+  hash: (bytes: Uint8Array) => string,
+): string | null {
+  const bytes = files.get(bundlePaths.dataSums)
+  if (bytes === undefined) return `${bundlePaths.dataSums} is missing`
+  const sums = readSums(latin1.decode(bytes))
+  if ('problem' in sums) return sums.problem
+  return sums.header === null
+    ? sumsProblem(sums.lines, data, files, hash)
+    : 'the list of data files has a first line'
+}
+
+function readManifest(files: Files): BundleManifest | { problem: string } {
+  const bytes = files.get(bundlePaths.manifest)
+  if (bytes === undefined) return { problem: `${bundlePaths.manifest} is missing` }
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    const parsed = BundleManifest.safeParse(JSON.parse(text))
+    if (!parsed.success)
+      return {
+        problem: `the manifest is not one of ${BUNDLE_FORMAT}: ${parsed.error.issues[0]?.path.join('.')}`,
+      }
+    // One text only: no second value under a repeated key, no hidden spelling.
+    return manifestText(JSON.parse(text)) === text
+      ? parsed.data
+      : { problem: 'the manifest is not in its one form' }
+  } catch {
+    // The decoder and the parser have no other way to refuse.
+    return { problem: 'the manifest is not JSON in UTF-8' }
+  }
+}
+
+function bindingProblem(
+  header: SumsHeader | null,
+  manifest: BundleManifest | null,
+  now: Date,
+): string | null {
+  if (header === null) return `the first line of ${bundlePaths.sums} does not name the bundle`
+  if (manifest === null) return 'there is no manifest to compare with'
+  const { period, bundle, reports, generatedAt, ledger } = manifest
+  if (header.bundleId !== bundle) return `the list is of bundle ${header.bundleId}, the manifest of ${bundle}`
+  const names = reports.map(({ type }) => type)
+  if (header.report !== names.join('+')) return 'the list is of other reports than the manifest'
+  if (new Set(names).size !== names.length) return 'the manifest names a report twice'
+  if (header.from !== period.from || header.to !== period.to)
+    return 'the list is of another period than the manifest'
+  const [from, to, made] = [period.from, period.to, generatedAt].map((at) => Date.parse(at))
+  if (from === undefined || to === undefined || made === undefined || from >= to)
+    return 'the period ends before it begins'
+  if (to > made + skewMs) return 'the period ends after the bundle was made'
+  if (made > now.getTime() + skewMs) return 'the bundle was made in the future'
+  const { start, head } = ledger
+  if ((start.at === null) !== (start.seq === 0)) return 'the manifest does not say when the log starts'
+  if (start.at !== null && Date.parse(start.at) > from)
+    return 'the log starts after the period does: events may be missing'
+  return head.at !== null && Date.parse(head.at) > made + skewMs
+    ? 'the log ends after the bundle was made'
+    : null
+}
+
+async function checkSignature(
+  files: Files,
+  sums: Uint8Array,
+  trust: Trust,
+  manifest: BundleManifest | null,
+  say: Say,
+): Promise<void> {
+  const title = 'The list is signed with the key you were given'
+  const signature = files.get(bundlePaths.signature)
+  const key = trust.signerPublicKeyPem
+  if (key === null)
+    return void say('signature', title, 'no key given: the copy in the bundle proves nothing', '')
+  if (signature === undefined) return void say('signature', title, `${bundlePaths.signature} is missing`, '')
+  const holds = await es256Holds(key, sums, signature)
+  if (typeof holds === 'object') return void say('signature', title, holds.problem, '')
+  const [spki] = pemBlocks(key, 'PUBLIC KEY')
+  const print = spki === undefined ? '' : trust.sha256(spki).toHex()
+  say(
+    'signature',
+    title,
+    holds ? null : 'the signature is not of this key, or the list was changed',
+    `fingerprint ${print}`,
+  )
+  if (manifest === null) return
+  const other = manifest.signing.fingerprint === print ? null : 'the manifest names another signing key'
+  say('key', 'The manifest names the same key', other, manifest.signing.keyId)
+}
+
+async function checkHmac(files: Files, sums: Uint8Array, trust: Trust, say: Say, skip: Skip): Promise<void> {
+  const title = 'The keyed seal holds (not independent proof)'
+  const value = files.get(bundlePaths.hmac)
+  if (trust.hmacKey === undefined) return skip('hmac', title, 'no HMAC key given')
+  if (value === undefined) return void say('hmac', title, `${bundlePaths.hmac} is missing`, '')
+  const holds = await hmacHolds(trust.hmacKey, sums, latin1.decode(value).trimEnd())
+  say('hmac', title, holds ? null : 'the seal is not of this key, or the list was changed', 'HMAC-SHA-256')
+}
+
+async function checkTimestamps(
+  files: Files,
+  trust: Trust,
+  manifest: BundleManifest | null,
+  say: Say,
+  skip: Skip,
+): Promise<boolean> {
+  const made = manifest === null ? 0 : Date.parse(manifest.generatedAt)
+  const ask = async (id: string, title: string, token: string, over: string, earliest: number) => {
+    const response = files.get(token)
+    if (response === undefined) {
+      skip(id, title, `PENDING: there is no ${token}, so nobody vouches for the time`)
+      return null
+    }
+    const verdict = await tokenVerdict(response, files.get(over), trust, earliest)
+    const ok = say(
+      id,
+      title,
+      verdict.ok ? null : verdict.reason,
+      verdict.ok ? stampDetail(verdict, manifest) : '',
+    )
+    return ok && verdict.ok ? Date.parse(verdict.details.genTime) : null
+  }
+  const paths = bundlePaths
+  const first = await ask(
+    'timestamp-data',
+    'The data files existed at the time given',
+    paths.dataToken,
+    paths.dataSums,
+    made,
+  )
+  const title = 'The signature existed at the time given'
+  const second = await ask(
+    'timestamp',
+    title,
+    paths.signatureToken,
+    paths.signature,
+    Math.max(made, first ?? 0),
+  )
+  return second !== null
+}
+
+async function tokenVerdict(
+  response: Uint8Array,
+  over: Uint8Array | undefined,
+  trust: Trust,
+  earliest: number,
+): Promise<TokenVerdict> {
+  if (trust.tsaRootsPem === null) return { ok: false, reason: 'no root of a timestamp authority given' }
+  if (over === undefined) return { ok: false, reason: 'the stamped file is missing' }
+  const roots = rootsOf(trust.tsaRootsPem)
+  if (roots === null) return { ok: false, reason: 'the root that was given is not a certificate in PEM' }
+  return verifyToken(Uint8Array.from(response), {
+    imprint: trust.sha256(over),
+    roots,
+    notBefore: new Date(earliest - skewMs),
+    notAfter: new Date(trust.now.getTime() + skewMs),
+  })
+}
+
+function rootsOf(pem: string): ReturnType<typeof certificatesFromPem> | null {
+  try {
+    const roots = certificatesFromPem(pem)
+    return roots.length === 0 ? null : roots
+  } catch {
+    // The certificate parser's only way to refuse.
+    return null
+  }
+}
+
+function stampDetail({ details }: TokenVerdict & { ok: true }, manifest: BundleManifest | null): string {
+  const independent = manifest?.timestampAuthorities.some((authority) => authority.independent) ?? false
+  return `${details.genTime} by ${details.tsa}${independent ? '' : ', which is not independent of the operator'}`
+}
+
+function reportsProblem(
+  files: Files,
+  manifest: BundleManifest,
+  hash: (bytes: Uint8Array) => string,
+): string | null {
+  const named = new Set(
+    manifest.reports.flatMap(({ csv, pdf }) => [
+      ...csv.map(({ path }) => path),
+      ...(pdf === null ? [] : [pdf]),
+    ]),
+  )
+  const stray = [...files.keys()].find((path) => path.startsWith('report/') && !named.has(path))
+  if (stray !== undefined) return `${stray} is not in the manifest`
+  for (const report of manifest.reports) {
+    let rows = 0
+    for (const part of report.csv) {
+      const bytes = files.get(part.path)
+      if (bytes === undefined) return `${part.path} is missing`
+      if (hash(bytes) !== part.sha256 || bytes.length !== part.bytes)
+        return `${part.path} is not the file that the manifest names`
+      const csv = readCsv(bytes)
+      if ('problem' in csv) return `${part.path}: ${csv.problem}`
+      if (csv.columns.join('\n') !== report.columns.join('\n'))
+        return `${part.path} has other columns than the manifest says`
+      if (csv.rows.length !== part.rows)
+        return `${part.path} has ${csv.rows.length} rows, the manifest says ${part.rows}`
+      rows += part.rows
+    }
+    if (rows !== report.rows) return `${report.type} has ${rows} rows, the manifest says ${report.rows}`
+  }
+  return null
+}
+
+function reportsDetail({ reports }: BundleManifest): string {
+  return reports.map(({ type, rows }) => `${type} ${rows}`).join(', ')
+}
+
+/** A PDF must be of one piece (no later update on top) and name the data it was printed from. */
+function checkPrinted(
+  files: Files,
+  { reports }: BundleManifest,
+  hash: (bytes: Uint8Array) => string,
+  say: Say,
+  skip: Skip,
+): void {
+  const title = 'Each PDF was printed from these data'
+  const paths = reports.flatMap(({ pdf }) => (pdf === null ? [] : [pdf]))
+  const sums = files.get(bundlePaths.dataSums)
+  if (paths.length === 0 || sums === undefined) return skip('printed', title, 'there is no PDF to look at')
+  const state = files.has(bundlePaths.dataToken) ? 'stamped' : 'PENDING'
+  const mark = `tier-1 SHA-256 ${hash(sums)}, timestamp ${state}`
+  const problems = paths.map((path) => {
+    const bytes = files.get(path)
+    if (bytes === undefined) return `${path} is missing`
+    const text = latin1.decode(bytes)
+    if (!text.startsWith('%PDF-')) return `${path} is not a PDF`
+    if (text.indexOf('%%EOF') !== text.lastIndexOf('%%EOF')) return `${path} was updated after it was made`
+    return text.includes(mark)
+      ? null
+      : `${path} was printed from other data, or tells another state of its timestamp`
+  })
+  say('printed', title, problems.find((problem) => problem !== null) ?? null, `${paths.length} of one piece`)
+}
+
+function checkLog(files: Files, manifest: BundleManifest, trust: Trust, say: Say, skip: Skip): void {
+  const found = verifyLog(files, manifest, trust.sha256, trust.known ?? [])
+  const shown = `${found.events} events, ${found.hidden} of them without their body`
+  if (!say('chain', 'The ledger is one unbroken chain', found.chain, shown)) return
+  say(
+    'head',
+    'The chain ends where the manifest says',
+    found.head,
+    `event ${manifest.ledger.head.seq}, ${manifest.ledger.head.link}`,
+  )
+  say(
+    'disclosures',
+    'Every disclosed value is the one that was recorded',
+    found.disclosures,
+    `${found.disclosed} values`,
+  )
+  const origin = 'The chain is of the origin that the manifest says'
+  if (found.origin === undefined) skip('origin', origin, 'the opening event is not in this export')
+  else say('origin', origin, found.origin, manifest.origin)
+  const known = 'The chain holds the places you knew before'
+  if (found.known === undefined) skip('known', known, 'no place inside this export was given')
+  else say('known', known, found.known, 'nothing was rewritten before them')
+}

@@ -26,8 +26,13 @@ export interface ServeOptions {
   readonly log: Logger
   /** A fresh id for a request. */
   readonly requestId: () => string
-  /** Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-For and X-Forwarded-Proto count, as does a request id. */
-  readonly trustedProxies?: readonly string[]
+  /**
+   * Whose X-Forwarded-For and X-Forwarded-Proto count: addresses and networks (`10.0.0.0/8`), or `peer` for whoever
+   * connects, where only a proxy can.
+   */
+  readonly trustedProxies?: 'peer' | readonly string[]
+  /** True for a service that only our gateway can reach: its word for address and request id is taken. */
+  readonly behindGateway?: boolean
   /** The origin that people use, where a proxy stands before us: `https://attestry.example`. */
   readonly publicOrigin?: string | null
   readonly maxBodyBytes?: number
@@ -46,8 +51,10 @@ export interface Serving extends AsyncDisposable {
   close(): Promise<void>
 }
 
+type Trusted = (address: string) => boolean
+
 /** Whether an address belongs to one of the addresses or networks given. IPv4 in IPv6 clothes counts as IPv4. */
-function createTrust(proxies: readonly string[]): (address: string) => boolean {
+function createTrust(proxies: readonly string[]): Trusted {
   const list = new BlockList()
   for (const entry of proxies) {
     const [address = '', bits] = entry.split('/')
@@ -66,7 +73,7 @@ function createTrust(proxies: readonly string[]): (address: string) => boolean {
 const plainAddress = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '')
 
 /** The last address of a forwarded chain that no trusted proxy has: what stands left of it may be made up. */
-function forwardedFor(header: string, trusted: (address: string) => boolean): string | null {
+function forwardedFor(header: string, trusted: Trusted): string | null {
   const hops = header
     .split(',')
     .map((h) => plainAddress(h.trim()))
@@ -74,24 +81,33 @@ function forwardedFor(header: string, trusted: (address: string) => boolean): st
   return hops.findLast((h) => !trusted(h)) ?? hops[0] ?? null
 }
 
+/** Behind one proxy every hop but the last is the client's own claim. */
+const nobody: Trusted = () => false
+
 const one = (value: string | string[] | undefined): string | undefined =>
   Array.isArray(value) ? value[0] : value
 
 const REQUEST_ID = /^[\w-]{8,64}$/
 
 /** Who asks, decided from the connection and, behind a trusted proxy, from what it says. */
-function standing(incoming: IncomingMessage, trusted: (address: string) => boolean, freshId: () => string) {
-  const peer = plainAddress(incoming.socket.remoteAddress ?? '')
+function standing(incoming: IncomingMessage, options: { trusted: Trusted | 'peer'; behindGateway: boolean }) {
+  const { trusted, behindGateway } = options
   const { headers } = incoming
-  if (!trusted(peer)) return { address: peer, scheme: 'http', id: freshId() }
-  const named = one(headers[ADDRESS_HEADER])
-  const forwarded = one(headers['x-forwarded-for'])
-  const id = one(headers[REQUEST_HEADER]) ?? ''
-  const scheme = one(headers[SCHEME_HEADER]) ?? one(headers['x-forwarded-proto'])
+  const peer = plainAddress(incoming.socket.remoteAddress ?? '')
+  if (behindGateway) {
+    const id = one(headers[REQUEST_HEADER]) ?? ''
+    return {
+      address: one(headers[ADDRESS_HEADER]) ?? peer,
+      scheme: one(headers[SCHEME_HEADER]) === 'https' ? 'https' : 'http',
+      id: REQUEST_ID.test(id) ? id : null,
+    }
+  }
+  if (trusted !== 'peer' && !trusted(peer)) return { address: peer, scheme: 'http', id: null }
+  const forwarded = one(headers['x-forwarded-for']) ?? ''
   return {
-    address: (named && isIP(named) ? named : forwarded && forwardedFor(forwarded, trusted)) || peer,
-    scheme: scheme === 'https' ? 'https' : 'http',
-    id: REQUEST_ID.test(id) ? id : freshId(),
+    address: forwardedFor(forwarded, trusted === 'peer' ? nobody : trusted) ?? peer,
+    scheme: one(headers['x-forwarded-proto']) === 'https' ? 'https' : 'http',
+    id: null,
   }
 }
 
@@ -101,9 +117,10 @@ function standing(incoming: IncomingMessage, trusted: (address: string) => boole
  * @throws Error naming port and variable when the port is taken or may not be used
  */
 export async function serve(options: ServeOptions): Promise<Serving> {
-  const { fetch, log, requestId, graceMs = 5_000, maxBodyBytes = 1_000_000 } = options
+  const { fetch, log, requestId, behindGateway = false, graceMs = 5_000, maxBodyBytes = 1_000_000 } = options
   const hostname = options.hostname ?? '127.0.0.1'
-  const trusted = createTrust(options.trustedProxies ?? [])
+  const proxies = options.trustedProxies ?? []
+  const trusted = proxies === 'peer' ? proxies : createTrust(proxies)
 
   const app = new Hono()
   app.use(async (c, next) => {
@@ -139,7 +156,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       maxHeaderSize: 16_384,
     },
     (incoming, outgoing) => {
-      const { address, scheme, id } = standing(incoming, trusted, requestId)
+      const { address, scheme, id: given } = standing(incoming, { trusted, behindGateway })
+      const id = given ?? requestId()
       const kept: string[] = []
       for (let i = 0; i + 1 < incoming.rawHeaders.length; i += 2) {
         const name = incoming.rawHeaders[i] ?? ''

@@ -1,0 +1,49 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isRefused } from '@attestry/kit'
+import type { Operators } from './operators.ts'
+import { hashPassword, oneTimePassword } from './password.ts'
+
+/** Who is made when nobody may sign in yet. */
+export const FIRST_OPERATOR = 'admin'
+
+/** Where the first password waits, readable by the account that runs the product alone. */
+export const firstSignInFile = (stateDir: string): string => join(stateDir, 'first-sign-in.txt')
+
+/**
+ * Makes the first administrator with a one-time password, in a file and on the terminal, never in the log.
+ * The password is stored before the operator exists, so a crash in between is simply done again.
+ * @returns whether it was the first run
+ */
+export async function firstRun(options: {
+  readonly operators: Operators
+  readonly stateDir: string
+  readonly random: (bytes: number) => Uint8Array
+  readonly announce: (text: string) => void
+}): Promise<boolean> {
+  const { operators, stateDir, random, announce } = options
+  const id = await operators.idOf(FIRST_OPERATOR)
+  const file = firstSignInFile(stateDir)
+  if ((await operators.load(id)).operator) return false
+  const password = oneTimePassword(random)
+  const text = `Sign in as ${FIRST_OPERATOR} with the one-time password ${password}`
+  const refused = await operators.change(
+    id,
+    async () => ({ do: 'add', operator: id, name: FIRST_OPERATOR, roles: ['tenant-admin'] }),
+    { by: { kind: 'install', id: 'gateway' }, cause: { correlation: 'start', causation: 'start' } },
+    async () => {
+      await mkdir(stateDir, { recursive: true, mode: 0o700 })
+      // Removed first: `mode` counts only for a file that is new.
+      await rm(file, { force: true })
+      await writeFile(file, `${text}\n`, { mode: 0o600, flag: 'wx' })
+      await operators.setPassword(id, await hashPassword(password, random))
+    },
+  )
+  if (isRefused(refused)) return false
+  announce(`${text}\nIt is kept in ${file} until it was used.`)
+  return true
+}
+
+/** The first password was used: the file goes. */
+export const firstSignInUsed = (stateDir: string): Promise<void> =>
+  rm(firstSignInFile(stateDir), { force: true })

@@ -1,0 +1,357 @@
+import { type Actor, fact } from '@attestry/contracts'
+import { gatewayHttp, type LicenseStatus } from '@attestry/contracts/http'
+import {
+  type Call,
+  eventStream,
+  type Guard,
+  type Handlers,
+  type Host,
+  iso,
+  isRefused,
+  problem,
+  type Refused,
+  refuse,
+  Transient,
+} from '@attestry/kit'
+import type * as z from 'zod'
+import type { Admitted, AdmissionDesk } from './admission.ts'
+import { FIRST_OPERATOR, firstSignInUsed } from './first-run.ts'
+import type { Lanes } from './lane.ts'
+import type { LedgerView, StuckWork } from './ledger-view.ts'
+import { type Feed, lastSeen, tell } from './live.ts'
+import { type ChangeRefusal, standingOf } from './operator.ts'
+import { type Doing, normalName, type Operators } from './operators.ts'
+import { hashPassword, oneTimePassword } from './password.ts'
+import type { RateLimit } from './rate-limit.ts'
+import { endOf, type SessionLimits } from './session.ts'
+import type { Sessions } from './sessions.ts'
+import type { SignIn } from './sign-in.ts'
+
+/** Everything that the gateway's own endpoints need. */
+export interface Routing {
+  readonly host: Host
+  readonly tenant: string
+  readonly operators: Operators
+  readonly sessions: Sessions
+  readonly signIn: SignIn
+  readonly desk: AdmissionDesk
+  readonly lanes: Lanes
+  readonly limits: SessionLimits
+  readonly signInRate: RateLimit
+  readonly random: (bytes: number) => Uint8Array
+  readonly stateDir: string
+  readonly ready: () => Promise<boolean>
+  readonly license: () => Promise<z.infer<typeof LicenseStatus>>
+  readonly live: Feed
+  readonly ledger: LedgerView
+  readonly stuck: StuckWork
+  /** How often a live stream asks whether its session still counts. */
+  readonly recheckMs?: number
+}
+
+type Signed = Pick<Call<typeof gatewayHttp.session>, 'who' | 'address' | 'correlation'>
+
+/** An administrator's change of administrators is judged one after the other. */
+const ADMINISTRATORS = 'administrators'
+
+const badPage = () =>
+  problem('invalid', 'bad-query', 'The place to go on from is none that this list gave.', {
+    errors: [{ field: 'query.after', message: 'not a place in this list' }],
+  })
+
+/** The handlers of the gateway's endpoint table. */
+export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
+  const { host, tenant, operators, sessions, signIn, desk, limits } = r
+  let verifying = false
+
+  const doing = ({ who, address, correlation }: Signed): Doing => {
+    const by: Actor = { kind: 'operator', id: who.operator, ...(address ? { address } : {}) }
+    return { by, cause: { correlation, causation: correlation } }
+  }
+
+  const describe = ({ session, operator }: Admitted) => ({
+    operator: operator.operator,
+    name: operator.name,
+    tenant,
+    roles: [...operator.roles],
+    mustChangePassword: operator.mustChangePassword,
+    expiresAt: iso(endOf(session, limits)),
+    reauthenticatedUntil: session.reauthenticatedUntil && iso(session.reauthenticatedUntil),
+    origin: host.origin,
+    productVersion: host.productVersion,
+  })
+
+  const mustBeThere = async (session: string): Promise<Admitted> => {
+    const admitted = await desk.current(session)
+    // The guard has just let this session in; it can end only between the two looks.
+    if (!admitted) throw new Error('the session ended while it was being used')
+    return admitted
+  }
+
+  /** Carries out an administrator's wish; `may` names the refusals that the endpoint's table has. */
+  const change = async <C extends ChangeRefusal>(
+    call: Signed,
+    id: string,
+    may: readonly C[],
+    wish: Parameters<Operators['change']>[1],
+    prepare?: () => Promise<void>,
+  ): Promise<Response | Refused<C> | undefined> => {
+    const outcome = await r.lanes.run(ADMINISTRATORS, async () => ({
+      refusal: await operators.change(id, wish, doing(call), prepare),
+    }))
+    if (!outcome) throw new Transient('Too many changes at once.')
+    const { refusal } = outcome
+    if (!refusal) return undefined
+    const code = may.find((c) => c === refusal.refused)
+    if (!code) throw new Error(`${refusal.refused} cannot be the answer to this`)
+    return { ...refusal, refused: code }
+  }
+
+  const tooMany = (address: string): Response | null => {
+    const seconds = r.signInRate.take(address)
+    return seconds === 0
+      ? null
+      : problem('too-many', 'too-many-sign-ins', 'Too many sign-ins from this address: wait a moment.', {
+          retryAfterSeconds: seconds,
+        })
+  }
+
+  return {
+    health: async () => ({ status: 'ok' }),
+    ready: async () =>
+      (await r.ready()) ? { status: 'ready' } : refuse('not-ready', 'The product cannot do its work yet.'),
+
+    login: async ({ body, address, correlation, request }) => {
+      const refused = tooMany(address)
+      if (refused) return refused
+      const id = host.ids.opaque('session')
+      const proven = await signIn.signIn({ ...body, session: id }, address, {
+        correlation,
+        causation: correlation,
+      })
+      if (isRefused(proven)) return proven
+      const now = host.clock.now()
+      const session = await sessions.open({
+        session: id,
+        operator: proven.operator.operator,
+        as: body.as,
+        now,
+        trustedSince: proven.appended.at,
+        reauthenticatedUntil: now.add({ minutes: limits.reauthenticatedMinutes }),
+      })
+      const admitted = { session, operator: proven.operator }
+      const token = await desk.mint(admitted)
+      const reply = gatewayHttp.login.reply.parse({
+        session: describe(admitted),
+        token: body.as === 'bearer' ? token : null,
+      })
+      return Response.json(reply, {
+        headers: {
+          'cache-control': 'no-store',
+          ...(body.as === 'cookie' ? desk.handOver(token, 'cookie', request) : {}),
+        },
+      })
+    },
+
+    logout: async (call) => {
+      const { who, request } = call
+      await sessions.end(who.session, iso(host.clock.now()))
+      await operators.record(
+        who.operator,
+        async () => ({
+          facts: [fact('gateway.signed-out', { operator: who.operator, session: who.session })],
+        }),
+        doing(call),
+      )
+      return new Response(null, { status: 204, headers: desk.takeAway(request) })
+    },
+
+    session: async ({ who }) => describe(await mustBeThere(who.session)),
+
+    reauthenticate: async (call) => {
+      const { who, body, request } = call
+      const proven = await signIn.prove(
+        who.operator,
+        body.password,
+        { for: 'reauthenticate', session: who.session },
+        doing(call),
+      )
+      if (isRefused(proven)) return proven
+      const until = host.clock.now().add({ minutes: limits.reauthenticatedMinutes })
+      await sessions.reauthenticate(who.session, iso(until))
+      const admitted = await mustBeThere(who.session)
+      const token = await desk.mint(admitted)
+      const { as } = admitted.session
+      return Response.json(
+        gatewayHttp.reauthenticate.reply.parse({ until: iso(until), token: as === 'bearer' ? token : null }),
+        {
+          headers: {
+            'cache-control': 'no-store',
+            ...(as === 'cookie' ? desk.handOver(token, as, request) : {}),
+          },
+        },
+      )
+    },
+
+    changePassword: async (call) => {
+      const { who, body, request } = call
+      if (body.next.normalize('NFKC') === body.current.normalize('NFKC'))
+        return refuse('same-password', 'The new password is the old one.', [
+          { field: 'body.next', message: 'must differ from the present password' },
+        ])
+      const next = await hashPassword(body.next, r.random)
+      // Stored before it is recorded: after a crash in between the person chooses once more, with the new one.
+      const proven = await signIn.prove(
+        who.operator,
+        body.current,
+        { for: 'change-password' },
+        doing(call),
+        () => operators.setPassword(who.operator, next),
+      )
+      if (isRefused(proven)) return proven
+      await sessions.trustSince(who.session, proven.appended.at)
+      if (normalName(proven.operator.name) === FIRST_OPERATOR) await firstSignInUsed(r.stateDir)
+      const admitted = await mustBeThere(who.session)
+      const headers = desk.handOver(await desk.mint(admitted), admitted.session.as, request)
+      return new Response(null, { status: 204, headers })
+    },
+
+    listOperators: async ({ query }) => {
+      const now = host.clock.now()
+      const page = await operators.list(query.after ?? null, query.limit)
+      if (!page) return badPage()
+      return {
+        items: page.operators.map((o) => ({
+          operator: o.operator,
+          name: o.name,
+          roles: [...o.roles],
+          state: standingOf(o, now),
+          mustChangePassword: o.mustChangePassword,
+          addedAt: o.addedAt,
+          lastSignIn: o.lastSignIn,
+        })),
+        next: page.next,
+        total: page.total,
+      }
+    },
+
+    addOperator: async (call) => {
+      const { name, roles } = call.body
+      const operator = await operators.idOf(name)
+      const password = oneTimePassword(r.random)
+      const phc = await hashPassword(password, r.random)
+      const refused = await change(
+        call,
+        operator,
+        ['name-taken'],
+        async () => ({ do: 'add', operator, name, roles }),
+        () => operators.setPassword(operator, phc),
+      )
+      return refused ?? { operator, oneTimePassword: password }
+    },
+
+    setRoles: async (call) => {
+      const { operator } = call.params
+      return change(call, operator, ['no-such-operator', 'last-administrator'], async () => ({
+        do: 'set-roles',
+        roles: call.body.roles,
+        othersAdminister: await operators.othersAdminister(operator),
+      }))
+    },
+
+    disableOperator: async (call) => {
+      const { operator } = call.params
+      const may = ['no-such-operator', 'last-administrator', 'already-disabled'] as const
+      return change(call, operator, may, async () => ({
+        do: 'disable',
+        othersAdminister: await operators.othersAdminister(operator),
+      }))
+    },
+
+    enableOperator: async (call) =>
+      change(call, call.params.operator, ['no-such-operator', 'already-enabled'], async () => ({
+        do: 'enable',
+      })),
+
+    resetPassword: async (call) => {
+      const { operator } = call.params
+      const password = oneTimePassword(r.random)
+      const phc = await hashPassword(password, r.random)
+      const refused = await change(
+        call,
+        operator,
+        ['no-such-operator'],
+        async () => ({ do: 'reset-password' }),
+        () => operators.setPassword(operator, phc),
+      )
+      return refused ?? { oneTimePassword: password }
+    },
+
+    licenseStatus: () => r.license(),
+
+    live: async ({ who, request, signal }) => {
+      const over = new AbortController()
+      const ends = AbortSignal.any([signal, host.signal, over.signal])
+      const recheck = setInterval(() => {
+        desk.current(who.session).then(
+          (admitted) => {
+            if (!admitted) over.abort()
+          },
+          // The database is away for a moment: the next look decides.
+          (error: unknown) => host.log.debug({ error }, 'A live stream could not look at its session'),
+        )
+      }, r.recheckMs ?? 15_000)
+      ends.addEventListener('abort', () => clearInterval(recheck), { once: true })
+      const told = tell({
+        feed: r.live(who.tenant, ends),
+        after: lastSeen(request.headers),
+        newest: async (limit) => (await r.ledger.page(who.tenant, { before: null, limit })).rows,
+      })
+      return eventStream(told, ends)
+    },
+
+    listActivity: async ({ who, query }) => {
+      const { after, limit, type, actor } = query
+      if (after !== undefined && !/^\d{1,15}$/.test(after)) return badPage()
+      const { rows, total } = await r.ledger.page(who.tenant, {
+        before: after === undefined ? null : Number(after),
+        limit,
+        ...(type === undefined ? {} : { type }),
+        // People know names, the ledger knows ids.
+        ...(actor === undefined ? {} : { actor: actor.includes('-') ? actor : await operators.idOf(actor) }),
+      })
+      const names = await operators.namesOf(rows.map((row) => row.actorId))
+      const last = rows.at(-1)
+      return {
+        items: rows.map((row) => ({ ...row, actorName: names.get(row.actorId) ?? null })),
+        next: last && rows.length === limit && last.seq > 1 ? String(last.seq) : null,
+        total,
+      }
+    },
+
+    verifyLedger: async ({ who, signal }) => {
+      if (verifying) return refuse('already-verifying', 'The chain is being verified already.')
+      verifying = true
+      try {
+        const started = host.clock.now()
+        const verdict = await r.ledger.verify(who.tenant, AbortSignal.any([signal, host.signal]))
+        return {
+          ...verdict,
+          durationMs: Math.max(0, Math.round(started.until(host.clock.now()).total('milliseconds'))),
+        }
+      } finally {
+        verifying = false
+      }
+    },
+
+    listOperations: async ({ who }) => ({
+      services: [...(await r.ledger.lag(who.tenant))],
+      stuck: [...(await r.stuck.list(who.tenant))],
+    }),
+
+    replayStuck: async ({ who, params }) =>
+      (await r.stuck.replay(who.tenant, params.service, params.id))
+        ? undefined
+        : refuse('no-such-work', 'There is no such work; it may have been replayed already.'),
+  }
+}

@@ -1,0 +1,184 @@
+import { type Actor, type Cause, fact, INSTALL } from '@attestry/contracts'
+import { type Appended, type Host, iso, type Refused, refuse, Transient } from '@attestry/kit'
+import type { Lanes } from './lane.ts'
+import { isLocked, type Lockout, lockCalledFor, lockHasEnded, refusedOnce, unlocked } from './lockout.ts'
+import { attempt, type Attempt, type Operator, type Purpose } from './operator.ts'
+import type { Doing, Operators } from './operators.ts'
+import { hashPassword, isOutdated, verifyPassword } from './password.ts'
+
+/** Refused sign-ins of names that nobody has, an hour: beyond it they are counted, not appended. */
+const UNKNOWN_AN_HOUR = 100
+/** More unknown names than these and the oldest is forgotten. */
+const MOST_UNKNOWN = 10_000
+
+/** A proof that succeeded. */
+export interface Proven {
+  readonly operator: Operator
+  readonly appended: Appended
+}
+
+export type ProofRefusal = 'wrong-name-or-password' | 'locked' | 'too-many-sign-ins'
+
+const wrong = refuse('wrong-name-or-password', 'The name or the password is wrong.')
+const locked = refuse(
+  'locked',
+  'Too many wrong passwords: wait a quarter of an hour, or ask an administrator to enable the account.',
+)
+const busy = refuse('too-many-sign-ins', 'Too many sign-ins at once: wait a moment.')
+
+/** Proves passwords, one attempt of a name after the other. */
+export function createSignIn(options: {
+  readonly host: Host
+  readonly tenant: string
+  readonly operators: Operators
+  readonly lanes: Lanes
+  readonly random: (bytes: number) => Uint8Array
+}) {
+  const { host, tenant, operators, lanes, random } = options
+  const strangers = new Map<string, Lockout>()
+  let hour = { since: host.clock.now(), refused: 0 }
+  let nobodysHash: Promise<string> | null = null
+
+  const count = (owner: string, subject: string) =>
+    host.tx(owner, async (tx) => {
+      await tx.rows(
+        `insert into refusal_count (tenant, subject, refusals) values ($1, $2, 1)
+         on conflict (tenant, subject) do update set refusals = refusal_count.refusals + 1`,
+        [owner, subject],
+      )
+    })
+
+  const counted = (subject: string) =>
+    host.tx(tenant, async (tx) => {
+      const rows = await tx.rows<{ refusals: number }>(
+        'select refusals from refusal_count where tenant = $1 and subject = $2',
+        [tenant, subject],
+      )
+      return rows[0]?.refusals ?? 0
+    })
+
+  const forget = (subject: string) =>
+    host.tx(tenant, async (tx) => {
+      await tx.rows('delete from refusal_count where tenant = $1 and subject = $2', [tenant, subject])
+    })
+
+  /** A name that nobody has behaves as one that somebody has: as slow, and locked after as many. */
+  const refuseStranger = async (
+    id: string,
+    name: string,
+    password: string,
+    doing: Doing,
+  ): Promise<Refused<ProofRefusal>> => {
+    const now = host.clock.now()
+    const before = strangers.get(id) ?? unlocked
+    if (isLocked(before, now)) {
+      await count(INSTALL, 'unknown')
+      return locked
+    }
+    nobodysHash ??= hashPassword(Buffer.from(random(16)).toString('base64'), random)
+    await verifyPassword(password, await nobodysHash)
+    const counting = refusedOnce(lockHasEnded(before, now) ? unlocked : before, iso(now))
+    const until = lockCalledFor(counting, now)
+    strangers.delete(id)
+    strangers.set(id, until ? { refusedAt: [], lockedUntil: until } : counting)
+    const oldest = strangers.keys().next()
+    if (strangers.size > MOST_UNKNOWN && !oldest.done) strangers.delete(oldest.value)
+    if (hour.since.until(now).total('hours') >= 1) hour = { since: now, refused: 0 }
+    if (hour.refused >= UNKNOWN_AN_HOUR) await count(INSTALL, 'unknown')
+    else {
+      hour.refused++
+      await host.append(INSTALL, {
+        stream: `sign-ins-${iso(now).slice(0, 10)}`,
+        expected: 'any',
+        facts: [
+          fact('gateway.sign-in-refused', { operator: null, name: name.slice(0, 200), reason: 'unknown' }),
+        ],
+        ...doing,
+      })
+    }
+    return wrong
+  }
+
+  /** In the operator's lane: reads, verifies, decides, appends. */
+  const judge = async (
+    id: string,
+    name: string | null,
+    password: string,
+    purpose: Purpose,
+    doing: Doing,
+    onRight: () => Promise<void>,
+  ): Promise<Proven | Refused<ProofRefusal>> => {
+    if (name !== null && (await operators.load(id)).operator === null)
+      return refuseStranger(id, name, password, doing)
+    const { decided, appended } = await operators.record(
+      id,
+      async ({ operator }): Promise<Attempt & { operator: Operator | null }> => {
+        const now = host.clock.now()
+        if (!operator) return { operator, outcome: 'refused', facts: [] }
+        // A locked account costs no hashing: its answer says that it is locked anyway.
+        if (isLocked(operator.lockout, now)) return { operator, outcome: 'locked', facts: [] }
+        const phc = await operators.passwordOf(id)
+        const right = phc !== null && (await verifyPassword(password, phc))
+        const attempted = attempt(operator, right ? 'right' : 'wrong', purpose, now, await counted(id))
+        if (attempted.outcome === 'admitted') {
+          if (phc !== null && purpose.for === 'sign-in' && isOutdated(phc))
+            await operators.setPassword(id, await hashPassword(password, random))
+          await onRight()
+        }
+        return { ...attempted, operator }
+      },
+      doing,
+    )
+    if (decided.outcome === 'locked') {
+      await count(tenant, id)
+      return locked
+    }
+    if (decided.outcome === 'refused' || !decided.operator) return wrong
+    if (!appended) throw new Transient('The sign-in was not recorded.')
+    await forget(id)
+    return { operator: decided.operator, appended }
+  }
+
+  const strangersDoing = (address: string, cause: Cause): Doing => {
+    const by: Actor = { kind: 'service', id: 'gateway', ...(address ? { address } : {}) }
+    return { by, cause }
+  }
+
+  return {
+    /**
+     * Proves a name and password.
+     * @refuses 'wrong-name-or-password' (an unknown name and a disabled operator as well) | 'locked' |
+     *   'too-many-sign-ins' when too many wait for the same name
+     */
+    async signIn(
+      given: { name: string; password: string; as: 'cookie' | 'bearer'; session: string },
+      address: string,
+      cause: Cause,
+    ): Promise<Proven | Refused<ProofRefusal>> {
+      const id = await operators.idOf(given.name)
+      const purpose: Purpose = { for: 'sign-in', session: given.session, as: given.as }
+      const judged = await lanes.run(id, () =>
+        judge(id, given.name, given.password, purpose, strangersDoing(address, cause), async () => {}),
+      )
+      return judged ?? busy
+    },
+
+    /** Proves the password of somebody who is signed in. `onRight` runs before the proof is recorded. */
+    async prove(
+      id: string,
+      password: string,
+      purpose: Purpose,
+      doing: Doing,
+      onRight: () => Promise<void> = async () => {},
+    ): Promise<Proven | Refused<'wrong-name-or-password' | 'locked'>> {
+      const judged = await lanes.run(id, () => judge(id, null, password, purpose, doing, onRight))
+      if (judged === null) throw new Transient('Too many attempts of this operator wait already.')
+      if ('refused' in judged && judged.refused === 'too-many-sign-ins')
+        throw new Transient('Too many attempts at once.')
+      // The one refusal that the signatures differ by was dealt with in the line above.
+      return judged as Proven | Refused<'wrong-name-or-password' | 'locked'>
+    },
+  }
+}
+
+export type SignIn = ReturnType<typeof createSignIn>

@@ -142,7 +142,7 @@ class Peer {
       const address = sender.source?.address ?? ''
       if (address === '$cbs') return this.#openReplies(sender, sender.name)
       if (address.toLowerCase().endsWith(MANAGEMENT)) {
-        this.#find(address.slice(0, -MANAGEMENT.length))
+        this.#find(address)
         return this.#openReplies(sender, sender.target?.address ?? sender.name)
       }
       const { station } = this.#find(address)
@@ -164,7 +164,7 @@ class Peer {
       if (address === '$cbs') {
         receiver.on('message', (context: EventContext) => this.#putToken(context))
       } else if (address.toLowerCase().endsWith(MANAGEMENT)) {
-        const place = this.#find(address.slice(0, -MANAGEMENT.length))
+        const place = this.#find(address)
         receiver.on('message', (context: EventContext) => this.#manage(context, place))
       } else {
         const place = this.#find(address)
@@ -185,6 +185,7 @@ class Peer {
     }
   }
 
+  /** The entity at an address, or behind a management node, if the peer holds a claim on that very address. */
   #find(address: string): Place {
     const now = this.#clock.now()
     if (!this.#claims.some((claim) => claim.until > now && covers(claim.path, address)))
@@ -192,7 +193,8 @@ class Peer {
         'amqp:unauthorized-access',
         `Unauthorized access. 'Listen' or 'Send' claim(s) are required to perform this operation on '${address}'.`,
       )
-    return this.#namespace.find(address)
+    const managed = address.toLowerCase().endsWith(MANAGEMENT)
+    return this.#namespace.find(managed ? address.slice(0, -MANAGEMENT.length) : address)
   }
 
   #openReplies(sender: Sender, name: string): void {

@@ -53,7 +53,7 @@ const SYSTEM: Readonly<Record<string, (message: Message) => Value>> = {
 const LONGEST = 1024
 const DEEPEST = 64
 const TOKEN =
-  /\s*(?:'((?:[^']|'')*)'|(-?\d+(?:\.\d+)?)(?![\w.])|\[([^\]]+)\]|"([^"]+)"|([A-Za-z_]\w*)|(<>|!=|<=|>=|[=<>(),.]))/y
+  /(?:'((?:[^']|'')*)'|(-?\d+(?:\.\d+)?)(?![\w.])|\[([^\]]+)\]|"([^"]+)"|([A-Za-z_]\w*)|(<>|!=|<=|>=|[=<>(),.]))/y
 const KEYWORDS = new Set([
   'and',
   'or',
@@ -280,7 +280,8 @@ class Parser {
   }
 
   #read(): Token {
-    if (this.#text.slice(this.#at).trim() === '') return { kind: 'end' }
+    this.#at = this.#text.length - this.#text.slice(this.#at).trimStart().length
+    if (this.#at === this.#text.length) return { kind: 'end' }
     TOKEN.lastIndex = this.#at
     const match = TOKEN.exec(this.#text)
     if (match === null) throw refused(this.#text, `character ${this.#at + 1} is not understood`)

@@ -122,7 +122,9 @@ export async function mended<Result>(act: () => Promise<Result>): Promise<Result
   }
 }
 
-function translated(cause: unknown): unknown {
+/** An error of the SDK as one of the bus; of several tries the last one's. */
+export function translated(cause: unknown): unknown {
+  if (cause instanceof AggregateError && cause.errors.length > 0) return translated(cause.errors.at(-1))
   if (!(cause instanceof Error) || cause instanceof Denied || cause.name === 'AbortError') return cause
   if (!isServiceBusError(cause))
     return 'retryable' in cause && cause.retryable ? new Transient(cause.message, { cause }) : cause

@@ -7,7 +7,7 @@ import {
 } from '@azure/service-bus'
 import { Denied } from '../failure.ts'
 import type { Bus, BusMessage, Consumed, DeadLetter } from './bus.ts'
-import { fromWire, mended, toWire } from './message-wire.ts'
+import { fromWire, mended, toWire, translated } from './message-wire.ts'
 import { runSessions } from './sessions.ts'
 import { runSubscription } from './subscription.ts'
 
@@ -39,7 +39,13 @@ const DEAD_LETTER_WAIT_MS = 1_000
  */
 export function openBus(options: BusOptions): Bus {
   const client = connect(options)
-  const report = options.onError ?? (() => undefined)
+  /** Passes trouble on; that a call was called off at the end is none. */
+  const reporting =
+    (where: string, signal: AbortSignal) =>
+    (error: unknown): void => {
+      const called = error instanceof Error && error.name === 'AbortError'
+      if (!(called && signal.aborted)) options.onError?.(translated(error), where)
+    }
   const senders = new Map<string, ServiceBusSender>()
   const senderOf = (entity: string): ServiceBusSender => {
     const sender = senders.get(entity) ?? client.createSender(entity)
@@ -57,12 +63,12 @@ export function openBus(options: BusOptions): Bus {
       const where = `${topic}/${subscription}`
       const limits = { maxBatch: Math.min(Math.max(1, maxBatch), 1_000), maxWaitMs }
       const receiver = client.createReceiver(topic, subscription, { skipParsingBodyAsJson: true })
-      return { stopped: runSubscription(receiver, limits, handle, signal, (error) => report(error, where)) }
+      return { stopped: runSubscription(receiver, limits, handle, signal, reporting(where, signal)) }
     },
 
     acceptSessions(queue, { concurrency }, handle, signal) {
       return {
-        stopped: runSessions(client, queue, concurrency, handle, signal, (error) => report(error, queue)),
+        stopped: runSessions(client, queue, concurrency, handle, signal, reporting(queue, signal)),
       }
     },
 

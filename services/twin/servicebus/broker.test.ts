@@ -361,6 +361,7 @@ describe('sessions', () => {
     clock.advance(LOCK_MS - 1)
     expect(await session.renewSessionLock()).toEqual(new Date(clock.now() + LOCK_MS))
     clock.advance(LOCK_MS)
+    await expect.poll(() => session.isClosed).toBe(true)
     await expect(session.completeMessage(message)).rejects.toMatchObject({ code: 'SessionLockLost' })
     const next = await client.acceptNextSession('sessions')
     expect((await one(next)).deliveryCount).toBe(1)

@@ -1,4 +1,5 @@
 export * from './clock.ts'
+export { CANCELLED } from './commands.ts'
 export * from './failure.ts'
 export * from './http/bind.ts'
 export * from './http/problem.ts'

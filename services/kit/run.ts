@@ -28,7 +28,7 @@ import { createIds, opaqueId } from './ids.ts'
 import { type AppendRequest, appendIn } from './ledger/append.ts'
 import { createAppender } from './ledger/coalesce.ts'
 import { openTenant, tenantChains } from './ledger/open.ts'
-import { contextHeads, readAfter, readStream, type Stored } from './ledger/read.ts'
+import { contextHeads, readAfter, readHead, readStream, type Stored } from './ledger/read.ts'
 import { relay } from './ledger/relay.ts'
 import type { Logger } from './log.ts'
 import { fromMessage, type Placed, toMessage } from './message.ts'
@@ -182,6 +182,24 @@ export async function run(options: RunOptions): Promise<Running> {
           readStream(t.client, { tenant, stream, after, limit: 10_000 }),
         )
         return stored.map((r) => open(r)).filter((e): e is EventOf => e !== null)
+      },
+      head: async (tenant) => {
+        const head = await clientTx(tenant, (t) => readHead(t.client, tenant))
+        if (!head) throw new Error(`tenant ${tenant} has no chain`)
+        return head
+      },
+      chain: async function* (tenant, { after, upTo, signal: stop }) {
+        // A page a transaction: nothing is held open while the reader works.
+        for (let at = after; at < upTo; ) {
+          stop.throwIfAborted()
+          const page = await clientTx(tenant, (t) =>
+            readAfter(t.client, { tenant, after: at, upTo, limit: 1000 }),
+          )
+          const last = page.at(-1)
+          if (!last) return
+          yield page.map((s) => ({ ...s, event: open(s) }))
+          at = last.seq
+        }
       },
       opaque: async (tenant) => {
         const key = await keyOf(tenant)

@@ -129,6 +129,20 @@ export interface CommandState {
   readonly problem: string | null
 }
 
+/** An event with its place in the chain, as an export writes it. */
+export interface ChainEvent {
+  readonly seq: number
+  readonly at: string
+  /** The exact text that was hashed. */
+  readonly envelope: string
+  readonly leaf: Uint8Array
+  readonly link: Uint8Array
+  /** Salts and values of committed fields, `[[path, salt, value], …]` as JSON; null where there are none any more. */
+  readonly private: string | null
+  /** The event as the domain sees it; null for a type that this version does not know. */
+  readonly event: EventOf | null
+}
+
 /** What the host gives to a service when it is made. */
 export interface Host {
   readonly service: string
@@ -145,6 +159,13 @@ export interface Host {
   append(tenant: string, append: Append): Promise<Appended | Conflict>
   /** The events of one stream, oldest first, committed values opened. Bounded by `limit` (10,000). */
   stream(tenant: string, stream: string, after?: number): Promise<EventOf[]>
+  /** Last seq and link of the tenant's chain. */
+  head(tenant: string): Promise<{ readonly seq: number; readonly link: Uint8Array }>
+  /** Pages of the tenant's whole chain after a seq up to another, in order: what evidence folds. */
+  chain(
+    tenant: string,
+    walk: { readonly after: number; readonly upTo: number; readonly signal: AbortSignal },
+  ): AsyncIterable<readonly ChainEvent[]>
   /** The opaque id of something that the world names, in this tenant. */
   opaque(tenant: string): Promise<(kind: string, name: string) => string>
   /** Hands work to this service's commands, in the caller's transaction. */

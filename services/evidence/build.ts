@@ -1,0 +1,222 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type BundleManifest, type EventOf, type Fact, fact } from '@attestry/contracts'
+import { type Host, iso, type Job, messageOf, Transient } from '@attestry/kit'
+import { BUNDLE_FORMAT } from '../../contracts/bundle.ts'
+import { type FirstTier, sealBundle } from './bundle.ts'
+import { type BundleLife, bundleLife } from './bundle-life.ts'
+import { csvBytes, csvDialect, mostRows } from './csv.ts'
+import { gather, type Gathered, type Gathering } from './gather.ts'
+import type { EvidenceKeys } from './keys.ts'
+import { CUSTOMER_ACTIONS, LIMITS } from './limits.ts'
+import { printReport } from './print.ts'
+import { fingerprint } from './sign.ts'
+import { requestTimestamp, type Stamp } from './timestamp.ts'
+import type { Files } from './zip.ts'
+
+/** Where a tenant's bundles lie. */
+export const bundlePath = (stateDir: string, tenant: string, bundle: string): string =>
+  join(stateDir, 'bundles', tenant, `${bundle}.zip`)
+
+export interface BuildOptions {
+  readonly stateDir: string
+  readonly keys: () => Promise<EvidenceKeys>
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+}
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+/** The CSV parts of a report, with what the manifest says of each. */
+function csvOf({ report, rows }: Gathered): { path: string; rows: number; bytes: Uint8Array<ArrayBuffer> }[] {
+  const columns = report.columns.map((c) => c.name)
+  const perFile = mostRows - 1
+  return Array.from({ length: Math.max(1, Math.ceil(rows.length / perFile)) }, (_, i) => {
+    const part = rows.slice(i * perFile, (i + 1) * perFile)
+    const path = i === 0 ? `report/${report.type}.csv` : `report/${report.type}.${i + 1}.csv`
+    return { path, rows: part.length, bytes: csvBytes(columns, part) }
+  })
+}
+
+interface Assembly {
+  readonly life: BundleLife
+  readonly tenant: string
+  readonly gathering: Gathering
+  readonly keys: EvidenceKeys
+  readonly host: Host
+  readonly generatedAt: string
+}
+
+function manifestOf({ life, tenant, gathering, keys, host, generatedAt }: Assembly): {
+  manifest: BundleManifest
+  data: Files
+} {
+  const data = new Map(gathering.log)
+  const entries = gathering.reports.map((gathered) => {
+    const { report, rows, totals } = gathered
+    const parts = csvOf(gathered)
+    for (const part of parts) data.set(part.path, part.bytes)
+    return {
+      type: report.type,
+      title: report.title,
+      query: report.says,
+      parameters: [
+        ['from', life.period.from],
+        ['to', life.period.to],
+      ] satisfies [string, string][],
+      rulesetDigest: report.type === 'rule-violations' ? gathering.rulesetDigest : null,
+      columns: report.columns.map((c) => c.name),
+      rows: rows.length,
+      controlTotals: totals.map((t): [string, number] => [t.name, t.value]),
+      csv: parts.map((p) => ({ path: p.path, rows: p.rows, bytes: p.bytes.length, sha256: sha256(p.bytes) })),
+      pdf: `report/${report.type}.pdf`,
+    }
+  })
+  const { signer } = keys
+  return {
+    data,
+    manifest: {
+      format: BUNDLE_FORMAT,
+      bundle: life.bundle,
+      tenant,
+      origin: host.origin,
+      product: { name: 'Attestry', version: host.productVersion },
+      generatedAt,
+      period: life.period,
+      reports: entries,
+      csvDialect: { ...csvDialect },
+      ledger: {
+        start: { seq: 0, link: '00'.repeat(32), at: null },
+        head: gathering.head,
+        events: gathering.events,
+        hidden: 0,
+      },
+      scope: gathering.scope,
+      signing: {
+        algorithm: 'ES256',
+        kind: signer.kind,
+        keyId: signer.keyId,
+        fingerprint: fingerprint(signer.publicKeyPem),
+      },
+      hmac: {
+        algorithm: 'HMAC-SHA-256',
+        keyId: keys.hmac.keyId,
+        note: 'Not independent proof: whoever can check it could have made it.',
+      },
+      timestampAuthorities: keys.authorities.map(({ name, independent }) => ({ name, independent })),
+      limits: [...new Set([...LIMITS, ...gathering.reports.flatMap((r) => r.report.limits)])],
+      customerActions: CUSTOMER_ACTIONS,
+    },
+  }
+}
+
+const stampedFact = (bundle: string, stamp: Stamp): Fact =>
+  fact('evidence.bundle-timestamped', {
+    bundle,
+    status: stamp.status,
+    tsa: stamp.status === 'stamped' ? stamp.authority : null,
+    independent: stamp.status === 'stamped' && stamp.independent,
+    genTime: stamp.status === 'stamped' ? iso(Temporal.Instant.from(stamp.details.genTime)) : null,
+    tokenSha256: stamp.status === 'stamped' ? sha256(stamp.token) : null,
+  })
+
+/** Written whole or not at all: a reader never sees half a bundle. */
+async function keep(path: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
+  await writeFile(`${path}.new`, bytes, { mode: 0o600 })
+  await rename(`${path}.new`, path)
+}
+
+/**
+ * Builds one bundle: walks the chain up to its present head, renders, seals, keeps the file, and records it.
+ * Run again after a crash it starts from the beginning; a bundle that is sealed stays as it is.
+ */
+export const buildBundle =
+  (host: Host, options: BuildOptions) =>
+  async (job: Job<{ bundle: string }>): Promise<void> => {
+    const { tenant, signal } = job
+    const { bundle } = job.body
+    const stream: readonly EventOf[] = await host.stream(tenant, bundle)
+    const life = bundleLife(stream)
+    if (!life) throw new Transient('the request is not in the ledger yet')
+    if (life.state !== 'building') return
+    const record = async (facts: readonly Fact[]) => {
+      const by = { kind: 'service', id: 'evidence' } as const
+      await host.append(tenant, { stream: bundle, expected: 'any', facts, by, cause: job.cause })
+    }
+    try {
+      const keys = await options.keys()
+      const { seq } = await host.head(tenant)
+      await job.progress({ step: 'reading the ledger', done: 0, total: seq })
+      const gathering = await gather(
+        host.chain(tenant, { after: 0, upTo: seq, signal }),
+        life.reports,
+        life.period,
+        (done) => void job.progress({ step: 'reading the ledger', done, total: seq }),
+      )
+      const generatedAt = iso(host.clock.now())
+      const { manifest, data } = manifestOf({ life, tenant, gathering, keys, host, generatedAt })
+      const world = {
+        fetch: options.fetch,
+        clock: () => new Date(host.clock.now().epochMilliseconds),
+        random: (length: number) => new Uint8Array(randomBytes(length)),
+      }
+      const sealed = await sealBundle({
+        manifest,
+        data,
+        print: async (tier: FirstTier, stop: AbortSignal) => {
+          const printed = new Map<string, Uint8Array>()
+          for (const [index, gathered] of gathering.reports.entries()) {
+            stop.throwIfAborted()
+            await job.progress({ step: 'printing', done: index, total: gathering.reports.length })
+            printed.set(
+              `report/${gathered.report.type}.pdf`,
+              await printReport({ manifest, gathered, tier, data }),
+            )
+          }
+          return printed
+        },
+        signer: keys.signer,
+        hmacMaster: keys.hmac.master,
+        timestamp: (bytes, stop) =>
+          requestTimestamp({ data: bytes, authorities: keys.authorities, signal: stop }, world),
+        tsaChainPem: null,
+        tsaRootsPem: keys.tsaRootsPem,
+        progress: (step, done, total) => void job.progress({ step: step.replaceAll('-', ' '), done, total }),
+        signal,
+      })
+      await keep(bundlePath(options.stateDir, tenant, bundle), sealed.zip)
+      await record([
+        ...manifest.reports.map((r) =>
+          fact('evidence.report-rendered', {
+            bundle,
+            report: r.type,
+            rows: r.rows,
+            sha256: r.csv[0]?.sha256 ?? sha256(new Uint8Array()),
+          }),
+        ),
+        stampedFact(bundle, sealed.signatureStamp),
+        fact('evidence.bundle-sealed', {
+          bundle,
+          sumsSha256: sealed.sumsSha256,
+          zipSha256: sealed.zipSha256,
+          bytes: sealed.zip.length,
+          signingKey: manifest.signing.fingerprint,
+          hmacKey: keys.hmac.keyId,
+          checkpoint: { size: gathering.head.seq, link: gathering.head.link, root: gathering.head.root },
+          timestamp: sealed.signatureStamp.status,
+        }),
+      ])
+    } catch (error) {
+      // The process stops or the database is away: the next attempt starts over. A person's cancel is recorded.
+      if (host.signal.aborted || (error instanceof Transient && !signal.aborted)) throw error
+      await record([
+        fact('evidence.bundle-failed', {
+          bundle,
+          reason: signal.aborted ? 'cancelled' : 'error',
+          detail: signal.aborted ? 'cancelled by an operator' : messageOf(error).slice(0, 500),
+        }),
+      ])
+      if (!signal.aborted) throw error
+    }
+  }

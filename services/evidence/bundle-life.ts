@@ -1,0 +1,64 @@
+import { type EventOf, type Fact, fact, type Period, type ReportType } from '@attestry/contracts'
+import { type Refused, refuse } from '@attestry/kit'
+
+/** A bundle as its stream tells it. */
+export interface BundleLife {
+  readonly bundle: string
+  readonly reports: readonly ReportType[]
+  readonly period: Period
+  readonly state: 'building' | 'sealed' | 'failed' | 'cancelled'
+  readonly position: number
+}
+
+export function evolveBundle(known: BundleLife | null, event: EventOf): BundleLife | null {
+  const { position } = event
+  switch (event.type) {
+    case 'evidence.bundle-requested': {
+      const { bundle, reports, period } = event.data
+      return { bundle, reports, period, state: 'building', position }
+    }
+    case 'evidence.bundle-sealed':
+      return known && { ...known, state: 'sealed', position }
+    case 'evidence.bundle-failed':
+      return (
+        known && { ...known, state: event.data.reason === 'cancelled' ? 'cancelled' : 'failed', position }
+      )
+    default:
+      return known && { ...known, position }
+  }
+}
+
+export const bundleLife = (events: readonly EventOf[]): BundleLife | null => events.reduce(evolveBundle, null)
+
+/** Bundles of one tenant that may be building at once. */
+const MOST_AT_ONCE = 3
+
+/**
+ * Whether a bundle may be built.
+ * @refuses 'period-reversed', 'period-in-future' (from lies ahead), 'already-building' above three at once
+ */
+export function requestBundle(
+  wish: { bundle: string; reports: readonly ReportType[]; period: Period },
+  now: Temporal.Instant,
+  building: number,
+): Fact[] | Refused<'period-reversed' | 'period-in-future' | 'already-building'> {
+  const from = Temporal.Instant.from(wish.period.from)
+  const to = Temporal.Instant.from(wish.period.to)
+  if (Temporal.Instant.compare(from, to) >= 0)
+    return refuse('period-reversed', 'The period’s end must lie after its beginning.', [
+      { field: 'body.to', message: 'must lie after from' },
+    ])
+  if (Temporal.Instant.compare(from, now) > 0)
+    return refuse('period-in-future', 'Nothing can be shown of a period that has not begun.', [
+      { field: 'body.from', message: 'must not lie in the future' },
+    ])
+  if (building >= MOST_AT_ONCE)
+    return refuse('already-building', 'Three bundles are being built; wait for one, or cancel it.')
+  return [
+    fact('evidence.bundle-requested', {
+      bundle: wish.bundle,
+      reports: [...wish.reports],
+      period: wish.period,
+    }),
+  ]
+}

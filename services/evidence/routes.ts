@@ -1,0 +1,230 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { type EventOf, fact, type ReportType } from '@attestry/contracts'
+import { type BundleRow, evidenceHttp } from '@attestry/contracts/http'
+import {
+  bind,
+  type Caller,
+  eventStream,
+  type Guard,
+  type Handlers,
+  type Host,
+  isRefused,
+  pause,
+  refuse,
+  type Tx,
+} from '@attestry/kit'
+import { bundlePath } from './build.ts'
+import { bundleLife, requestBundle } from './bundle-life.ts'
+import type { EvidenceKeys } from './keys.ts'
+import { fingerprint } from './sign.ts'
+
+interface Row {
+  bundle: string
+  state: 'queued' | 'sealed' | 'failed' | 'cancelled'
+  reports: ReportType[]
+  period_from: string
+  period_to: string
+  requested_at: string
+  requested_by: string
+  sealed_at: string | null
+  bytes: number | null
+  sums_sha256: string | null
+  signing_key: string | null
+  stamp: BundleRow['timestamp']
+  problem: string | null
+  seq: number
+}
+
+/** The id of the command that builds a bundle. */
+export const buildCommand = (bundle: string): string => `build-${bundle}`
+
+const WATCH_MS = 250
+/** A watch that outlives any sane build ends, and the page asks again. */
+const WATCH_TURNS = 4 * 60 * 30
+
+export interface RouteOptions {
+  readonly stateDir: string
+  readonly keys: () => Promise<EvidenceKeys>
+}
+
+/** The evidence endpoints. */
+export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
+  const rowOf = async (tx: Tx, row: Row): Promise<BundleRow> => {
+    const [command] = row.state === 'queued' ? await host.commands(tx, [buildCommand(row.bundle)]) : []
+    const progress = command?.progress ?? {}
+    return {
+      bundle: row.bundle,
+      state: row.state === 'queued' && command?.state === 'running' ? 'building' : row.state,
+      reports: row.reports,
+      period: { from: row.period_from, to: row.period_to },
+      requestedAt: row.requested_at,
+      requestedBy: row.requested_by,
+      progress: {
+        step: typeof progress['step'] === 'string' ? progress['step'] : row.state,
+        done: Number(progress['done'] ?? 0),
+        total: Number(progress['total'] ?? 0),
+      },
+      sealedAt: row.sealed_at,
+      bytes: row.bytes,
+      sumsSha256: row.sums_sha256,
+      signingKey: row.signing_key,
+      timestamp: row.stamp,
+      problem: row.problem ?? (command?.state === 'failed' ? command.problem : null),
+    }
+  }
+  const read = (tenant: string, bundle: string): Promise<BundleRow | null> =>
+    host.tx(tenant, async (tx) => {
+      const [row] = await tx.rows<Row>('select * from bundle where tenant = $1 and bundle = $2', [
+        tenant,
+        bundle,
+      ])
+      if (row) return rowOf(tx, row)
+      // Just requested, and the view has not seen it yet.
+      const requested = (await host.stream(tenant, bundle))[0]
+      return requested?.type === 'evidence.bundle-requested' ? rowOf(tx, fresh(requested)) : null
+    })
+  const fresh = (event: EventOf<'evidence.bundle-requested'>): Row => ({
+    bundle: event.data.bundle,
+    state: 'queued',
+    reports: event.data.reports,
+    period_from: event.data.period.from,
+    period_to: event.data.period.to,
+    requested_at: event.at,
+    requested_by: event.by.id,
+    sealed_at: null,
+    bytes: null,
+    sums_sha256: null,
+    signing_key: null,
+    stamp: null,
+    problem: null,
+    seq: event.seq,
+  })
+  const noSuch = (bundle: string) => refuse('no-such-bundle', `There is no bundle ${bundle}.`)
+  const actor = (who: Caller, address: string) => ({
+    kind: 'operator' as const,
+    id: who.operator,
+    ...(address ? { address } : {}),
+  })
+
+  async function* watch(tenant: string, bundle: string, signal: AbortSignal) {
+    let shown = ''
+    for (let turn = 0; turn < WATCH_TURNS && !signal.aborted; turn++) {
+      const row = await read(tenant, bundle)
+      if (!row) return
+      const text = JSON.stringify(row)
+      if (text !== shown) yield { event: 'bundle', data: row }
+      shown = text
+      if (row.state !== 'queued' && row.state !== 'building') return
+      await pause(WATCH_MS, signal)
+    }
+  }
+
+  const handlers: Handlers<typeof evidenceHttp> = {
+    async requestBundle({ who, body, address, correlation }) {
+      const bundle = host.ids.opaque('bundle')
+      const building = await host.tx(who.tenant, (tx) =>
+        tx.rows<{ n: number }>(`select count(*) as n from bundle where tenant = $1 and state = 'queued'`, [
+          who.tenant,
+        ]),
+      )
+      const wish = { bundle, reports: body.reports, period: { from: body.from, to: body.to } }
+      const facts = requestBundle(wish, host.clock.now(), building[0]?.n ?? 0)
+      if (isRefused(facts)) return facts
+      const by = actor(who, address)
+      const cause = { correlation, causation: correlation }
+      await host.append(who.tenant, { stream: bundle, expected: 0, facts, by, cause })
+      await host.tx(who.tenant, (tx) =>
+        host.send(tx, [
+          { command: 'build', id: buildCommand(bundle), session: bundle, body: { bundle }, by, cause },
+        ]),
+      )
+      return { bundle }
+    },
+
+    async listBundles({ who, query }) {
+      return host.tx(who.tenant, async (tx) => {
+        const rows = await tx.rows<Row>(
+          'select * from bundle where tenant = $1 and ($2::bigint is null or seq < $2) order by seq desc limit $3',
+          [who.tenant, query.after === undefined ? null : Number.parseInt(query.after, 10), query.limit],
+        )
+        const [count] = await tx.rows<{ n: number }>('select count(*) as n from bundle where tenant = $1', [
+          who.tenant,
+        ])
+        const items: BundleRow[] = []
+        for (const row of rows) items.push(await rowOf(tx, row))
+        return {
+          items,
+          next: rows.length === query.limit ? String(rows.at(-1)?.seq) : null,
+          total: count?.n ?? 0,
+        }
+      })
+    },
+
+    async readBundle({ who, params }) {
+      return (await read(who.tenant, params.bundle)) ?? noSuch(params.bundle)
+    },
+
+    async watchBundle({ who, params, signal }) {
+      if (!(await read(who.tenant, params.bundle))) return noSuch(params.bundle)
+      return eventStream(watch(who.tenant, params.bundle, signal), signal)
+    },
+
+    async cancelBundle({ who, params }) {
+      const row = await read(who.tenant, params.bundle)
+      if (!row) return noSuch(params.bundle)
+      const asked = await host.tx(who.tenant, (tx) => host.cancel(tx, buildCommand(params.bundle)))
+      if (!asked) return refuse('not-building', 'This bundle is not being built any more.')
+      return undefined
+    },
+
+    async downloadBundle({ who, params, address, correlation }) {
+      const life = bundleLife(await host.stream(who.tenant, params.bundle))
+      if (!life) return noSuch(params.bundle)
+      if (life.state !== 'sealed')
+        return refuse('not-sealed', 'This bundle is not sealed; there is nothing to hand out.')
+      const path = bundlePath(options.stateDir, who.tenant, params.bundle)
+      let size: number
+      try {
+        size = (await stat(path)).size
+      } catch (error) {
+        host.log.error({ error, bundle: params.bundle }, 'The file of a sealed bundle is missing')
+        return refuse(
+          'bundle-file-missing',
+          'The file is not on this machine; restore the state folder or build it anew.',
+        )
+      }
+      await host.append(who.tenant, {
+        stream: params.bundle,
+        expected: 'any',
+        facts: [fact('evidence.bundle-downloaded', { bundle: params.bundle })],
+        by: actor(who, address),
+        cause: { correlation, causation: correlation },
+      })
+      // Node's stream and the platform's are the same thing under two type names.
+      const body = Readable.toWeb(createReadStream(path)) as unknown as ReadableStream<Uint8Array>
+      return new Response(body, {
+        headers: {
+          'content-type': 'application/zip',
+          'content-length': String(size),
+          'content-disposition': `attachment; filename="attestry-${params.bundle}.zip"`,
+          'cache-control': 'no-store',
+        },
+      })
+    },
+
+    async readKeys() {
+      const { signer, authorities } = await options.keys()
+      return {
+        signer: {
+          kind: signer.kind,
+          fingerprint: fingerprint(signer.publicKeyPem),
+          pem: signer.publicKeyPem,
+        },
+        tsa: authorities.map((a) => ({ name: a.name, independent: a.independent, rootPem: a.rootsPem })),
+      }
+    },
+  }
+  return bind(evidenceHttp, handlers, guard, host.log)
+}

@@ -13,7 +13,8 @@ export interface Lockout {
 export const unlocked: Lockout = { refusedAt: [], lockedUntil: null }
 
 const after = (at: string, minutes: number) => Temporal.Instant.from(at).add({ minutes })
-const compare = Temporal.Instant.compare
+const compare = (a: Temporal.Instant | string, b: Temporal.Instant | string): number =>
+  Temporal.Instant.compare(a, b)
 
 export const isLocked = (l: Lockout, now: Temporal.Instant): boolean =>
   l.lockedUntil !== null && compare(l.lockedUntil, now) > 0
@@ -28,6 +29,8 @@ export const refusedOnce = (l: Lockout, at: string): Lockout => ({
   refusedAt: [...l.refusedAt.filter((r) => compare(after(r, LOCKOUT.withinMinutes), at) > 0), at],
 })
 
-/** When a lock that the refusals so far call for ends; null while they call for none. */
-export const lockCalledFor = (l: Lockout, now: Temporal.Instant): string | null =>
-  l.refusedAt.length >= LOCKOUT.refusals ? iso(now.add({ minutes: LOCKOUT.lockMinutes })) : null
+/** Whether the refusals so far, which came within the time, call for a lock. */
+export const callsForLock = (l: Lockout): boolean => l.refusedAt.length >= LOCKOUT.refusals
+
+/** When a lock that begins now ends. */
+export const lockEnd = (now: Temporal.Instant): string => iso(now.add({ minutes: LOCKOUT.lockMinutes }))

@@ -1,6 +1,14 @@
 import { type EventOf, type Fact, fact, type Role } from '@attestry/contracts'
-import { iso, type Refused, refuse } from '@attestry/kit'
-import { isLocked, type Lockout, lockCalledFor, lockHasEnded, refusedOnce, unlocked } from './lockout.ts'
+import { type Refused, refuse } from '@attestry/kit'
+import {
+  callsForLock,
+  isLocked,
+  type Lockout,
+  lockEnd,
+  lockHasEnded,
+  refusedOnce,
+  unlocked,
+} from './lockout.ts'
 
 /** Somebody who may sign in: a person or a machine. Everything here comes from the operator's own stream. */
 export interface Operator {
@@ -55,37 +63,26 @@ export function decide(
   }
   if (!state) return refuse('no-such-operator', 'There is no such operator.')
   const { operator } = state
-  switch (change.do) {
-    case 'set-roles': {
-      if (administers(state) && !change.roles.includes('tenant-admin') && !change.othersAdminister)
-        return lastAdministrator()
-      return [
-        ...change.roles
-          .filter((role, i) => !state.roles.includes(role) && change.roles.indexOf(role) === i)
-          .map((role) => fact('gateway.role-granted', { operator, role })),
-        ...state.roles
-          .filter((role) => !change.roles.includes(role))
-          .map((role) => fact('gateway.role-revoked', { operator, role })),
-      ]
-    }
-    case 'disable':
-      if (state.disabled) return refuse('already-disabled', 'The operator is disabled already.')
-      if (administers(state) && !change.othersAdminister) return lastAdministrator()
-      return [fact('gateway.operator-disabled', { operator })]
-    case 'enable': {
-      const locked = isLocked(state.lockout, now)
-      if (!state.disabled && !locked) return refuse('already-enabled', 'The operator may sign in already.')
-      return [
-        ...(state.disabled ? [fact('gateway.operator-enabled', { operator })] : []),
-        ...(locked ? [fact('gateway.account-unlocked', { operator })] : []),
-      ]
-    }
-    case 'reset-password':
-      return [
-        fact('gateway.password-reset', { operator }),
-        ...(state.lockout.lockedUntil === null ? [] : [fact('gateway.account-unlocked', { operator })]),
-      ]
+  if (change.do === 'set-roles') {
+    if (administers(state) && !change.roles.includes('tenant-admin') && !change.othersAdminister)
+      return lastAdministrator()
+    const given = [...new Set(change.roles)].filter((role) => !state.roles.includes(role))
+    const taken = state.roles.filter((role) => !change.roles.includes(role))
+    return [
+      ...given.map((role) => fact('gateway.role-granted', { operator, role })),
+      ...taken.map((role) => fact('gateway.role-revoked', { operator, role })),
+    ]
   }
+  if (change.do === 'disable') {
+    if (state.disabled) return refuse('already-disabled', 'The operator is disabled already.')
+    if (administers(state) && !change.othersAdminister) return lastAdministrator()
+    return [fact('gateway.operator-disabled', { operator })]
+  }
+  const unlock = state.lockout.lockedUntil === null ? [] : [fact('gateway.account-unlocked', { operator })]
+  if (change.do === 'reset-password') return [fact('gateway.password-reset', { operator }), ...unlock]
+  if (!state.disabled && !isLocked(state.lockout, now))
+    return refuse('already-enabled', 'The operator may sign in already.')
+  return [...(state.disabled ? [fact('gateway.operator-enabled', { operator })] : []), ...unlock]
 }
 
 /** What a password that proved right is for. */
@@ -101,26 +98,22 @@ export interface Attempt {
 }
 
 const passed = (operator: string, purpose: Purpose): Fact => {
-  switch (purpose.for) {
-    case 'sign-in':
-      return fact('gateway.signed-in', { operator, session: purpose.session, as: purpose.as })
-    case 'reauthenticate':
-      return fact('gateway.reauthenticated', { operator, session: purpose.session })
-    case 'change-password':
-      return fact('gateway.password-changed', { operator })
-  }
+  if (purpose.for === 'sign-in')
+    return fact('gateway.signed-in', { operator, session: purpose.session, as: purpose.as })
+  if (purpose.for === 'reauthenticate')
+    return fact('gateway.reauthenticated', { operator, session: purpose.session })
+  return fact('gateway.password-changed', { operator })
 }
 
 /**
- * What follows from a password given. While a lock holds nothing is recorded, right or wrong: the caller counts
- * (`countedRefusals`, told by the lock after this one).
+ * What follows from a password given. While a lock holds nothing is recorded, right or wrong: the caller counts.
+ * A refusal may make a lock due (`lockDue`), which is recorded once the refusal has its time.
  */
 export function attempt(
   state: Operator,
   proof: 'right' | 'wrong',
   purpose: Purpose,
   now: Temporal.Instant,
-  countedRefusals = 0,
 ): Attempt {
   const { operator, name } = state
   if (isLocked(state.lockout, now)) return { outcome: 'locked', facts: [] }
@@ -128,28 +121,73 @@ export function attempt(
   if (proof === 'right' && !state.disabled)
     return { outcome: 'admitted', facts: [...unlock, passed(operator, purpose)] }
   const reason = state.disabled ? 'disabled' : 'wrong-password'
-  const refused = fact('gateway.sign-in-refused', { operator, name, reason })
-  const counting = refusedOnce(unlock.length > 0 ? unlocked : state.lockout, iso(now))
-  const until = lockCalledFor(counting, now)
-  const lock = until
-    ? [
-        fact('gateway.account-locked', {
-          operator,
-          until,
-          refusals: counting.refusedAt.length + countedRefusals,
-        }),
-      ]
-    : []
-  return { outcome: 'refused', facts: [...unlock, refused, ...lock] }
+  return {
+    outcome: 'refused',
+    facts: [...unlock, fact('gateway.sign-in-refused', { operator, name, reason })],
+  }
+}
+
+/**
+ * The lock that refusals so far call for. Whether they came close together is judged by the ledger's time alone,
+ * and the lock's end is told in ours, so that two clocks that differ do not keep an account open.
+ * @param uncounted refusals since the last lock that were counted and not appended
+ */
+export function lockDue(state: Operator, now: Temporal.Instant, uncounted: number): readonly Fact[] {
+  const { operator, lockout } = state
+  if (!callsForLock(lockout)) return []
+  return [
+    fact('gateway.account-locked', {
+      operator,
+      until: lockEnd(now),
+      refusals: lockout.refusedAt.length + uncounted,
+    }),
+  ]
+}
+
+type Moving =
+  | 'gateway.role-granted'
+  | 'gateway.role-revoked'
+  | 'gateway.operator-disabled'
+  | 'gateway.operator-enabled'
+  | 'gateway.password-reset'
+  | 'gateway.password-changed'
+  | 'gateway.signed-in'
+  | 'gateway.reauthenticated'
+  | 'gateway.sign-in-refused'
+  | 'gateway.account-locked'
+  | 'gateway.account-unlocked'
+
+/** How each event moves an operator. */
+const moves: { readonly [K in Moving]: (o: Operator, event: EventOf<K>) => Operator } = {
+  'gateway.role-granted': (o, { data }) => ({ ...o, roles: [...o.roles, data.role] }),
+  'gateway.role-revoked': (o, { data }) => ({ ...o, roles: o.roles.filter((r) => r !== data.role) }),
+  'gateway.operator-disabled': (o, { at }) => ({ ...o, disabled: true, sessionsSince: at }),
+  'gateway.operator-enabled': (o) => ({ ...o, disabled: false }),
+  'gateway.password-reset': (o, { at }) => ({ ...o, mustChangePassword: true, sessionsSince: at }),
+  'gateway.password-changed': (o, { at }) => ({
+    ...o,
+    mustChangePassword: false,
+    sessionsSince: at,
+    lockout: unlocked,
+  }),
+  'gateway.signed-in': (o, { at }) => ({ ...o, lastSignIn: at, lockout: unlocked }),
+  'gateway.reauthenticated': (o) => ({ ...o, lockout: unlocked }),
+  'gateway.sign-in-refused': (o, { at }) => ({ ...o, lockout: refusedOnce(o.lockout, at) }),
+  'gateway.account-locked': (o, { data }) => ({
+    ...o,
+    lockout: { refusedAt: [], lockedUntil: data.until },
+  }),
+  'gateway.account-unlocked': (o) => ({ ...o, lockout: unlocked }),
 }
 
 /** The operator after one more event of their stream. Pure: the row and the decision fold with the same lines. */
 export function evolve(state: Operator | null, event: EventOf): Operator | null {
-  if (event.type === 'gateway.operator-added')
+  if (event.type === 'gateway.operator-added') {
+    const { operator, name, roles } = event.data
     return {
-      operator: event.data.operator,
-      name: event.data.name,
-      roles: event.data.roles,
+      operator,
+      name,
+      roles,
       disabled: false,
       mustChangePassword: true,
       addedAt: event.at,
@@ -157,33 +195,11 @@ export function evolve(state: Operator | null, event: EventOf): Operator | null 
       sessionsSince: event.at,
       lockout: unlocked,
     }
-  if (!state) return null
-  switch (event.type) {
-    case 'gateway.role-granted':
-      return { ...state, roles: [...state.roles, event.data.role] }
-    case 'gateway.role-revoked':
-      return { ...state, roles: state.roles.filter((r) => r !== event.data.role) }
-    case 'gateway.operator-disabled':
-      return { ...state, disabled: true, sessionsSince: event.at }
-    case 'gateway.operator-enabled':
-      return { ...state, disabled: false }
-    case 'gateway.password-reset':
-      return { ...state, mustChangePassword: true, sessionsSince: event.at }
-    case 'gateway.password-changed':
-      return { ...state, mustChangePassword: false, sessionsSince: event.at, lockout: unlocked }
-    case 'gateway.signed-in':
-      return { ...state, lastSignIn: event.at, lockout: unlocked }
-    case 'gateway.reauthenticated':
-      return { ...state, lockout: unlocked }
-    case 'gateway.sign-in-refused':
-      return { ...state, lockout: refusedOnce(state.lockout, event.at) }
-    case 'gateway.account-locked':
-      return { ...state, lockout: { refusedAt: [], lockedUntil: event.data.until } }
-    case 'gateway.account-unlocked':
-      return { ...state, lockout: unlocked }
-    default:
-      return state
   }
+  if (!state || !Object.hasOwn(moves, event.type)) return state
+  // The table holds the move of exactly this type; TypeScript cannot follow the key to its own event.
+  const move = moves[event.type as Moving] as (o: Operator, event: EventOf) => Operator
+  return move(state, event)
 }
 
 /** How an operator stands, for people. */

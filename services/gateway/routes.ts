@@ -3,7 +3,6 @@ import { gatewayHttp, type LicenseStatus } from '@attestry/contracts/http'
 import {
   type Call,
   eventStream,
-  type Guard,
   type Handlers,
   type Host,
   iso,
@@ -293,12 +292,12 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
       const over = new AbortController()
       const ends = AbortSignal.any([signal, host.signal, over.signal])
       const recheck = setInterval(() => {
-        desk.current(who.session).then(
-          (admitted) => {
-            if (!admitted) over.abort()
-          },
-          // The database is away for a moment: the next look decides.
-          (error: unknown) => host.log.debug({ error }, 'A live stream could not look at its session'),
+        const look = async () => {
+          if (!(await desk.current(who.session))) over.abort()
+        }
+        // The database may be away for a moment: the next look decides.
+        look().catch((error: unknown) =>
+          host.log.debug({ error }, 'A live stream could not look at its session'),
         )
       }, r.recheckMs ?? 15_000)
       ends.addEventListener('abort', () => clearInterval(recheck), { once: true })

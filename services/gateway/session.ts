@@ -24,7 +24,8 @@ export interface Session {
   readonly endedAt: Temporal.Instant | null
 }
 
-const compare = Temporal.Instant.compare
+const compare = (a: Temporal.Instant | string, b: Temporal.Instant | string): number =>
+  Temporal.Instant.compare(a, b)
 
 /** When a session ends if nobody does anything more. */
 export function endOf(session: Session, limits: SessionLimits): Temporal.Instant {

@@ -89,12 +89,6 @@ export function createSessions(host: Host, tenant: string) {
     reauthenticate: update('reauthenticated_until = $3'),
     /** The session that changed the password goes on; all others of the operator are void. */
     trustSince: update('trusted_since = $3'),
-
-    /** Removes rows that nobody can use any more. */
-    forgetBefore: (at: string) =>
-      host.tx(tenant, async (tx) => {
-        await tx.rows('delete from session where tenant = $1 and started_at < $2', [tenant, at])
-      }),
   }
 }
 

@@ -1,8 +1,16 @@
 import { type Actor, type Cause, fact, INSTALL } from '@attestry/contracts'
 import { type Appended, type Host, iso, type Refused, refuse, Transient } from '@attestry/kit'
 import type { Lanes } from './lane.ts'
-import { isLocked, type Lockout, lockCalledFor, lockHasEnded, refusedOnce, unlocked } from './lockout.ts'
-import { attempt, type Attempt, type Operator, type Purpose } from './operator.ts'
+import {
+  callsForLock,
+  isLocked,
+  type Lockout,
+  lockEnd,
+  lockHasEnded,
+  refusedOnce,
+  unlocked,
+} from './lockout.ts'
+import { attempt, type Attempt, lockDue, type Operator, type Purpose } from './operator.ts'
 import type { Doing, Operators } from './operators.ts'
 import { hashPassword, isOutdated, verifyPassword } from './password.ts'
 
@@ -78,9 +86,8 @@ export function createSignIn(options: {
     nobodysHash ??= hashPassword(Buffer.from(random(16)).toString('base64'), random)
     await verifyPassword(password, await nobodysHash)
     const counting = refusedOnce(lockHasEnded(before, now) ? unlocked : before, iso(now))
-    const until = lockCalledFor(counting, now)
     strangers.delete(id)
-    strangers.set(id, until ? { refusedAt: [], lockedUntil: until } : counting)
+    strangers.set(id, callsForLock(counting) ? { refusedAt: [], lockedUntil: lockEnd(now) } : counting)
     const oldest = strangers.keys().next()
     if (strangers.size > MOST_UNKNOWN && !oldest.done) strangers.delete(oldest.value)
     if (hour.since.until(now).total('hours') >= 1) hour = { since: now, refused: 0 }
@@ -99,6 +106,19 @@ export function createSignIn(options: {
     return wrong
   }
 
+  /** Before an attempt as well: a crash may have come between the last refusal and its lock. */
+  const lockIfDue = async (id: string, doing: Doing): Promise<void> => {
+    const { operator } = await operators.load(id)
+    if (!operator || !callsForLock(operator.lockout)) return
+    const uncounted = await counted(id)
+    const { appended } = await operators.record(
+      id,
+      async (at) => ({ facts: at.operator ? lockDue(at.operator, host.clock.now(), uncounted) : [] }),
+      doing,
+    )
+    if (appended) await forget(id)
+  }
+
   /** In the operator's lane: reads, verifies, decides, appends. */
   const judge = async (
     id: string,
@@ -110,6 +130,7 @@ export function createSignIn(options: {
   ): Promise<Proven | Refused<ProofRefusal>> => {
     if (name !== null && (await operators.load(id)).operator === null)
       return refuseStranger(id, name, password, doing)
+    await lockIfDue(id, doing)
     const { decided, appended } = await operators.record(
       id,
       async ({ operator }): Promise<Attempt & { operator: Operator | null }> => {
@@ -119,7 +140,7 @@ export function createSignIn(options: {
         if (isLocked(operator.lockout, now)) return { operator, outcome: 'locked', facts: [] }
         const phc = await operators.passwordOf(id)
         const right = phc !== null && (await verifyPassword(password, phc))
-        const attempted = attempt(operator, right ? 'right' : 'wrong', purpose, now, await counted(id))
+        const attempted = attempt(operator, right ? 'right' : 'wrong', purpose, now)
         if (attempted.outcome === 'admitted') {
           if (phc !== null && purpose.for === 'sign-in' && isOutdated(phc))
             await operators.setPassword(id, await hashPassword(password, random))
@@ -133,9 +154,11 @@ export function createSignIn(options: {
       await count(tenant, id)
       return locked
     }
-    if (decided.outcome === 'refused' || !decided.operator) return wrong
+    if (decided.outcome === 'refused' || !decided.operator) {
+      await lockIfDue(id, doing)
+      return wrong
+    }
     if (!appended) throw new Transient('The sign-in was not recorded.')
-    await forget(id)
     return { operator: decided.operator, appended }
   }
 

@@ -123,11 +123,13 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const trusted = proxies === 'peer' ? proxies : createTrust(proxies)
 
   const app = new Hono()
-  app.use(async (c, next) => {
-    if (!comesFromSameOrigin(c.req.raw, options.publicOrigin ?? null))
-      return problem('forbidden', 'cross-site', 'This request was sent by a page of another origin.')
-    await next()
-  })
+  app.use((c, next) =>
+    comesFromSameOrigin(c.req.raw, options.publicOrigin ?? null)
+      ? next()
+      : Promise.resolve(
+          problem('forbidden', 'cross-site', 'This request was sent by a page of another origin.'),
+        ),
+  )
   app.use(
     bodyLimit({
       maxSize: maxBodyBytes,

@@ -33,7 +33,7 @@ export interface Broker {
 }
 
 /** The machine's time and timers; a timer does not keep the process alive. */
-export const systemClock: Clock = {
+const systemClock: Clock = {
   now: () => Date.now(),
   after: (delay, act) => {
     const timer = setTimeout(act, delay)

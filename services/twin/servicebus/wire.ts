@@ -1,6 +1,6 @@
 import rhea, { type Typed } from 'rhea'
 import type { Message, Value } from './entity/message.ts'
-import type { Held } from './entity/queue.ts'
+import type { Held } from './entity/delivery.ts'
 import { Refusal } from './refusal.ts'
 
 /** Largest message or batch the Standard tier takes, in bytes. */

@@ -2,7 +2,7 @@ import type { Message, Value } from './message.ts'
 import { evaluate, type Expression, parse } from './sql.ts'
 
 /** The fields a correlation filter compares, all of which must be equal; the absent ones are not looked at. */
-export interface Correlation {
+interface Correlation {
   readonly correlationId?: string | undefined
   readonly messageId?: string | undefined
   readonly to?: string | undefined

@@ -27,7 +27,7 @@ export interface Message {
 }
 
 /** The encoded sections; `properties` undefined means the application properties were changed since. */
-export interface Sections {
+interface Sections {
   readonly bare: Uint8Array
   readonly properties: Uint8Array | undefined
   readonly body: Uint8Array

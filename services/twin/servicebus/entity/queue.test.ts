@@ -191,7 +191,7 @@ describe('sessions', () => {
     expect(taken?.deliveryCount).toBe(0)
     clock.advance(60_000)
     expect(queue.sweep()).toEqual([second])
-    expect(() => queue.complete(taken?.token ?? '')).toThrow()
+    expect(() => queue.complete(taken?.token ?? '')).toThrow('lock')
     expect(queue.take(queue.acceptSession(undefined))?.deliveryCount).toBe(1)
   })
 

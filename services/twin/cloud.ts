@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
+import type { JWK } from 'jose'
+import { armRoutes } from './arm/routes.ts'
+import { type Clock, movableClock } from './clock.ts'
+import { entraRoutes, managedIdentityRoutes } from './entra/routes.ts'
+import { newSigningKey, tokenAuthority } from './entra/tokens.ts'
+import { type Estate, secretCanaries } from './estate/estate.ts'
+import { type Fault, type Faults, faultRegistry } from './faults.ts'
+import { graphRoutes } from './graph/routes.ts'
+import { findVault } from './keyvault/access.ts'
+import { keyVaultRoutes } from './keyvault/routes.ts'
+import { type Cloud, hangUp, hostHeader, hostOf, type Settings } from './operation.ts'
+import { type Throttle, throttle } from './throttle.ts'
+
+export interface CloudOptions {
+  /** Loopback port; 0, the default, takes a free one. */
+  readonly port?: number
+  readonly estate: Estate
+  /** Default: a movable clock over the real time. */
+  readonly clock?: Clock
+  readonly faults?: readonly Fault[]
+  /** A timestamp authority to serve at `/tsa` of the same server. */
+  readonly tsa?: { readonly fetch: (request: Request) => Promise<Response> }
+  /** Kept from an earlier run, so that tokens issued then are still good. */
+  readonly signingKey?: JWK
+  readonly identityHeader?: string
+  readonly settings?: Partial<Settings>
+  /** Called after each change that a caller made to the estate. */
+  readonly changed?: () => void
+}
+
+export interface RunningCloud {
+  /** Where the SDKs' requests are sent, their own host kept in `x-attestry-host`. */
+  readonly url: string
+  readonly identityEndpoint: string
+  readonly identityHeader: string
+  readonly tsaUrl: string | undefined
+  readonly estate: Estate
+  readonly clock: Clock
+  readonly faults: Faults
+  readonly throttle: Throttle
+  readonly settings: Settings
+  readonly signingKey: JWK
+  /** How often each operation was called, such as `keyvault.secrets.list`; refused calls count. */
+  readonly calls: ReadonlyMap<string, number>
+  resetCalls(): void
+  /** Every secret string that the cloud holds now. */
+  secretCanaries(): string[]
+  /** A token of a workload outside Azure, for federated credentials (the cluster's own token). */
+  workloadToken(subject: string, issuer: string, audience?: string): Promise<string>
+  /** Ends all connections and the server. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts the cloud on loopback: Entra, Resource Manager with Resource Graph, Key Vault, Graph and the managed
+ * identity endpoint on one HTTP server, told apart by the host that a request was meant for.
+ */
+export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
+  const { estate, tsa } = options
+  const clock = options.clock ?? movableClock(Date.now)
+  const signingKey = options.signingKey ?? (await newSigningKey())
+  const identityHeader = options.identityHeader ?? randomBytes(16).toString('hex')
+  const calls = new Map<string, number>()
+  const cloud: Cloud = {
+    estate,
+    clock,
+    tokens: await tokenAuthority(estate.directory, clock, signingKey),
+    throttle: throttle(clock.now),
+    faults: faultRegistry(options.faults),
+    settings: {
+      credentialReplicationMs: 0,
+      certificateIssuanceMs: 0,
+      keyVaultRetryAfter: false,
+      tokenLifetimeSeconds: 3_599,
+      ...options.settings,
+    },
+    calls,
+    randomHex: (bytes) => randomBytes(bytes).toString('hex'),
+    changed: options.changed ?? (() => undefined),
+  }
+
+  const identity = managedIdentityRoutes(cloud, identityHeader)
+  const planes = {
+    'login.microsoftonline.com': entraRoutes(cloud),
+    'management.azure.com': armRoutes(cloud),
+    'graph.microsoft.com': graphRoutes(cloud),
+  }
+  const vaults = keyVaultRoutes(cloud)
+  const named = new Map(Object.entries(planes))
+  const front = new Hono<{ Bindings: HttpBindings }>()
+  // Each plane has its own routes and errors, so a request is handed over whole.
+  const planeOf = (host: string) =>
+    named.get(host) ??
+    (host.endsWith('.vault.azure.net') && findVault(estate.vaults, host) !== undefined ? vaults : undefined)
+  front.all('*', async (context) => {
+    const { headers, url } = context.req.raw
+    const host = hostOf(headers)
+    const { pathname } = new URL(url)
+    if (headers.get(hostHeader) === null || host === ownHost) {
+      if (pathname === '/msi/token') return identity.fetch(context.req.raw, context.env)
+      if (pathname === '/tsa' && tsa !== undefined) return tsa.fetch(context.req.raw)
+    }
+    const plane = planeOf(host)
+    // No such name: a resolver would have failed, so the connection ends without an answer.
+    return plane === undefined ? hangUp(context) : plane.fetch(context.req.raw, context.env)
+  })
+
+  const server = createAdaptorServer({ fetch: front.fetch, hostname: '127.0.0.1' })
+  server.listen(options.port ?? 0, '127.0.0.1')
+  await once(server, 'listening')
+  // A TCP server that listens has an address with a port.
+  const { port } = server.address() as AddressInfo
+  const ownHost = `127.0.0.1:${port}`
+  const url = `http://${ownHost}`
+  return {
+    url,
+    identityEndpoint: `${url}/msi/token`,
+    identityHeader,
+    tsaUrl: tsa === undefined ? undefined : `${url}/tsa`,
+    estate,
+    clock,
+    faults: cloud.faults,
+    throttle: cloud.throttle,
+    settings: cloud.settings,
+    signingKey,
+    calls,
+    resetCalls: () => calls.clear(),
+    secretCanaries: () => secretCanaries(estate),
+    workloadToken: (subject, issuer, audience = 'api://AzureADTokenExchange') =>
+      cloud.tokens.issueWorkload(subject, issuer, audience),
+    async stop() {
+      const closed = once(server, 'close')
+      server.close()
+      if ('closeAllConnections' in server) server.closeAllConnections()
+      await closed
+    },
+  }
+}

@@ -1,0 +1,67 @@
+/** What can go wrong on purpose. Each is what a client of the real cloud can meet. */
+export type Trouble =
+  | { readonly kind: 'latency'; readonly ms: number }
+  /** 429 in the plane's own shape; without `retryAfterSeconds` there is no Retry-After header. */
+  | { readonly kind: 'throttled'; readonly retryAfterSeconds?: number }
+  /** A 5xx in the plane's own shape. */
+  | { readonly kind: 'error'; readonly status: 500 | 502 | 503 | 504 }
+  /** The connection ends without an answer. */
+  | { readonly kind: 'reset' }
+  /** The body stops half way, though its length was announced. */
+  | { readonly kind: 'partial-page' }
+  /** A 200 whose body is not what its content type says. */
+  | { readonly kind: 'malformed-page' }
+  /** Reads go on answering what they answered first after the fault was added. */
+  | { readonly kind: 'stale-read' }
+  /** The caller's token is treated as expired. */
+  | { readonly kind: 'expired-token' }
+
+export interface Fault {
+  /** Operation name or a prefix of it: `keyvault`, `keyvault.secrets`, `keyvault.secrets.list`; default: all. */
+  readonly operation?: string
+  /** Host the call was meant for, such as `kv-payments.vault.azure.net`; default: any. */
+  readonly host?: string
+  /** So many matching calls are troubled; default: every one until removed. */
+  readonly times?: number
+  readonly trouble: Trouble
+}
+
+export interface Faults {
+  /** @returns a function that takes the fault away again */
+  add(fault: Fault): () => void
+  clear(): void
+}
+
+interface Active {
+  readonly fault: Fault
+  left: number
+  readonly seen: Map<string, Response>
+}
+
+export interface ActiveFaults extends Faults {
+  /** The troubles that befall this call, each counted down once. */
+  befalling(operation: string, host: string): Active[]
+}
+
+const matches = ({ operation, host }: Fault, calledOperation: string, calledHost: string): boolean =>
+  (host === undefined || host === calledHost) &&
+  (operation === undefined || calledOperation === operation || calledOperation.startsWith(`${operation}.`))
+
+export function faultRegistry(initial: readonly Fault[] = []): ActiveFaults {
+  const active = new Set<Active>()
+  const add = (fault: Fault) => {
+    const entry: Active = { fault, left: fault.times ?? Number.POSITIVE_INFINITY, seen: new Map() }
+    active.add(entry)
+    return () => void active.delete(entry)
+  }
+  initial.forEach(add)
+  return {
+    add,
+    clear: () => active.clear(),
+    befalling(operation, host) {
+      const hit = [...active].filter((entry) => matches(entry.fault, operation, host))
+      for (const entry of hit) if (--entry.left <= 0) active.delete(entry)
+      return hit
+    },
+  }
+}

@@ -1,0 +1,118 @@
+import { createHash, createPrivateKey, sign } from 'node:crypto'
+import type { Certificate, CertificateVersion, Curve } from '../estate/estate.ts'
+import { bytesFrom, publicKey, type PublicKey } from './key-material.ts'
+
+/*
+ * X.509 certificates (RFC 5280) in DER. They are made when they are asked for and are byte for byte the same each
+ * time: the twin's authority signs with Ed25519 (RFC 8410), whose signatures follow from key and message alone.
+ */
+const node = (tag: number, ...parts: Uint8Array[]): Buffer => {
+  const body = Buffer.concat(parts)
+  const length =
+    body.length < 0x80
+      ? [body.length]
+      : body.length < 0x100
+        ? [0x81, body.length]
+        : [0x82, body.length >> 8, body.length & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...length]), body])
+}
+const sequence = (...parts: Uint8Array[]) => node(0x30, ...parts)
+const set = (...parts: Uint8Array[]) => node(0x31, ...parts)
+const integer = (bytes: Buffer) =>
+  node(0x02, (bytes[0] ?? 0) & 0x80 ? Buffer.concat([Buffer.from([0]), bytes]) : bytes)
+const bitString = (bytes: Uint8Array) => node(0x03, Buffer.from([0]), bytes)
+const octets = (bytes: Uint8Array) => node(0x04, bytes)
+const utf8 = (text: string) => node(0x0c, Buffer.from(text))
+const explicit = (number: number, ...parts: Uint8Array[]) => node(0xa0 | number, ...parts)
+
+function oid(dotted: string): Buffer {
+  const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number)
+  const bytes = [first * 40 + second]
+  for (const arc of rest) {
+    const septets = [arc & 0x7f]
+    for (let left = arc >> 7; left > 0; left >>= 7) septets.unshift((left & 0x7f) | 0x80)
+    bytes.push(...septets)
+  }
+  return node(0x06, Buffer.from(bytes))
+}
+
+/** GeneralizedTime from 2050 on, UTCTime before (RFC 5280 section 4.1.2.5). */
+function time(seconds: number): Buffer {
+  const digits = new Date(seconds * 1000).toISOString().replace(/[-:T]|\.\d+/g, '')
+  return digits < '2050' ? node(0x17, Buffer.from(digits.slice(2))) : node(0x18, Buffer.from(digits))
+}
+
+const attributeTypes: Record<string, string> = {
+  CN: '2.5.4.3',
+  O: '2.5.4.10',
+  OU: '2.5.4.11',
+  C: '2.5.4.6',
+  L: '2.5.4.7',
+}
+
+function name(distinguished: string): Buffer {
+  const parts = distinguished.split(',').flatMap((part) => {
+    const [type = '', ...value] = part.trim().split('=')
+    const known = attributeTypes[type.toUpperCase()]
+    return known === undefined ? [] : [set(sequence(oid(known), utf8(value.join('='))))]
+  })
+  return sequence(...parts)
+}
+
+const curveOids: Record<Curve, string> = {
+  'P-256': '1.2.840.10045.3.1.7',
+  'P-256K': '1.3.132.0.10',
+  'P-384': '1.3.132.0.34',
+  'P-521': '1.3.132.0.35',
+}
+
+const subjectPublicKey = (key: PublicKey): Buffer =>
+  key.kty === 'RSA'
+    ? sequence(
+        sequence(oid('1.2.840.113549.1.1.1'), node(0x05)),
+        bitString(sequence(integer(key.n), integer(key.e))),
+      )
+    : sequence(
+        sequence(oid('1.2.840.10045.2.1'), oid(curveOids[key.curve])),
+        bitString(Buffer.concat([Buffer.from([4]), key.x, key.y])),
+      )
+
+const ed25519 = sequence(oid('1.3.101.112'))
+const authorityKey = createPrivateKey({
+  key: Buffer.concat([
+    Buffer.from('302e020100300506032b657004220420', 'hex'),
+    bytesFrom('twin certificate authority', 32),
+  ]),
+  format: 'der',
+  type: 'pkcs8',
+})
+
+const made = new WeakMap<CertificateVersion, { der: Buffer; thumbprint: Buffer }>()
+
+/** The certificate in DER and its SHA-1 thumbprint, as Key Vault shows it. */
+export function x509(
+  certificate: Certificate,
+  version: CertificateVersion,
+): { der: Buffer; thumbprint: Buffer } {
+  const known = made.get(version)
+  if (known !== undefined) return known
+  const { policy } = certificate
+  const altNames = policy.dnsNames.map((dns) => node(0x82, Buffer.from(dns)))
+  const issuer = policy.issuer === 'Self' ? policy.subject : `CN=${policy.issuer} Issuing CA`
+  const body = sequence(
+    explicit(0, integer(Buffer.from([2]))),
+    integer(Buffer.from(version.serial, 'hex')),
+    ed25519,
+    name(issuer),
+    sequence(time(version.notBefore ?? version.created), time(version.expires ?? version.created)),
+    name(policy.subject),
+    subjectPublicKey(publicKey(version.shape, version.seed)),
+    ...(altNames.length > 0
+      ? [explicit(3, sequence(sequence(oid('2.5.29.17'), octets(sequence(...altNames)))))]
+      : []),
+  )
+  const der = sequence(body, ed25519, bitString(sign(null, body, authorityKey)))
+  const result = { der, thumbprint: createHash('sha1').update(der).digest() }
+  made.set(version, result)
+  return result
+}

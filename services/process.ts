@@ -1,0 +1,219 @@
+import { complianceService } from '@attestry/compliance'
+import { discoveryService } from '@attestry/discovery'
+import { evidenceService } from '@attestry/evidence'
+import { gatewayService, type GatewayOptions } from '@attestry/gateway'
+import {
+  type Configuration,
+  createGuard,
+  createIds,
+  createKeyring,
+  type Guard,
+  type Host,
+  type Logger,
+  SERVICE_PORTS,
+  type Service,
+  serve,
+  startTelemetry,
+  systemClock,
+} from '@attestry/kit'
+import { azureAccess } from '@attestry/kit/azure'
+import { openBus } from '@attestry/kit/bus'
+import { readActivity, tail, verifyLedger } from '@attestry/kit/ledger'
+import { connect } from '@attestry/kit/postgres'
+import { type Running, run } from '@attestry/kit/run'
+import { entitlements, licensingService } from '@attestry/licensing'
+
+/** Every service, in the order in which they start. */
+export const SERVICES = ['licensing', 'discovery', 'compliance', 'evidence', 'gateway'] as const
+export type ServiceName = (typeof SERVICES)[number]
+export const isServiceName = (name: string): name is ServiceName =>
+  (SERVICES as readonly string[]).includes(name)
+
+export interface ProcessOptions {
+  readonly configuration: Configuration
+  /** Variables that Azure's own libraries read, and the addresses of services elsewhere. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Empty: all of them. */
+  readonly services: readonly ServiceName[]
+  readonly log: Logger
+  readonly productVersion: string
+  readonly staticDir: string | null
+  readonly announce: (text: string) => void
+  readonly signal: AbortSignal
+}
+
+export interface RunningProcess {
+  /** Where the gateway answers; null where it runs elsewhere. */
+  readonly url: string | null
+  stop(): Promise<void>
+}
+
+const POOL = 20
+
+/** Wires services to the world and starts them: the only place that knows all of them. */
+export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
+  const { configuration: c, environment, log, productVersion, signal } = options
+  const names = options.services.length > 0 ? SERVICES.filter((s) => options.services.includes(s)) : SERVICES
+  const clock = systemClock
+  const telemetry = startTelemetry({
+    service: options.services.length === 1 ? `attestry-${names[0]}` : 'attestry',
+    version: productVersion,
+    otlp: c.OTEL_EXPORTER_OTLP_ENDPOINT,
+    metricsPort: c.ATTESTRY_METRICS_PORT,
+  })
+  const onIdleError = (error: Error) => log.warn({ error }, 'A connection to the database broke')
+  const pool = connect({ url: c.DATABASE_URL.text(), max: POOL, onIdleError })
+  const admin = c.DATABASE_ADMIN_URL
+    ? connect({ url: c.DATABASE_ADMIN_URL.text(), max: 2, onIdleError })
+    : pool
+  const azure = azureAccess({ endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment })
+  const bus = openBus({
+    connectionString: c.SERVICE_BUS_CONNECTION?.text(),
+    namespace: c.SERVICE_BUS_NAMESPACE,
+    credential: azure.credential,
+    onError: (error, where) => log.warn({ error, where }, 'The bus will be tried again'),
+  })
+  // A stand-in for the cloud makes a chain a demonstration for ever, and only a demonstration may use one.
+  const origin = c.ATTESTRY_AZURE_ENDPOINT === undefined ? 'real' : 'demo'
+
+  const urls: Partial<Record<ServiceName, string | undefined>> = {
+    discovery: c.ATTESTRY_DISCOVERY_URL,
+    compliance: c.ATTESTRY_COMPLIANCE_URL,
+    evidence: c.ATTESTRY_EVIDENCE_URL,
+  }
+  const faces = new Map<ServiceName, Service>()
+  let running: Running | null = null
+  const host = (): Running => {
+    if (!running) throw new Error('a request came before the services were started')
+    return running
+  }
+  const guardOf = (h: Host): Guard =>
+    createGuard({
+      keys: createKeyring({ stream: (t, s, after) => h.stream(t, s, after), clock }),
+      clock,
+      entitled: entitlements(h).entitled,
+    })
+  const mountOf = (name: ServiceName): GatewayOptions['mounts'][string] => {
+    const url = urls[name]
+    if (url) return new URL(url)
+    return (request) => {
+      const face = faces.get(name)
+      if (face) return face.fetch(request)
+      throw new Error(`${name} runs neither here nor at ATTESTRY_${name.toUpperCase()}_URL`)
+    }
+  }
+
+  const make: Record<ServiceName, (h: Host) => Service> = {
+    licensing: (h) => licensingService(h, guardOf(h)),
+    discovery: (h) =>
+      discoveryService(h, guardOf(h), {
+        azure,
+        vaultLimit: origin === 'demo' ? null : entitlements(h).vaultLimit,
+        autoConnect: origin === 'demo' ? { tenant: c.ATTESTRY_TENANT, name: 'Contoso demonstration' } : null,
+      }),
+    compliance: (h) => complianceService(h, guardOf(h)),
+    evidence: (h) =>
+      evidenceService(h, guardOf(h), {
+        stateDir: c.ATTESTRY_STATE_DIR,
+        secretKey: c.SECRET_KEY,
+        tsa: c.ATTESTRY_TSA,
+        tsaRootsFile: c.ATTESTRY_TSA_ROOTS,
+      }),
+    gateway: (h) =>
+      gatewayService(h, guardOf(h), {
+        tenant: c.ATTESTRY_TENANT,
+        secretKey: c.SECRET_KEY,
+        stateDir: c.ATTESTRY_STATE_DIR,
+        announce: options.announce,
+        mounts: {
+          discovery: mountOf('discovery'),
+          compliance: mountOf('compliance'),
+          evidence: mountOf('evidence'),
+        },
+        ...(options.staticDir ? { staticDir: options.staticDir } : {}),
+        https: c.ATTESTRY_PUBLIC_URL?.startsWith('https:') ?? false,
+        ready: async () => {
+          await pool.query('select 1')
+          return running !== null
+        },
+        license: entitlements(h).status,
+        live: (tenant, stop) => tail(pool, { tenant, bell: host().delivered, everyMs: 1000, signal: stop }),
+        ledger: {
+          page: (tenant, filter) => readActivity(pool, tenant, filter),
+          verify: async (tenant, stop) => {
+            const result = await verifyLedger(pool, { tenant, signal: stop })
+            return result.ok
+              ? {
+                  ok: true,
+                  events: result.events,
+                  head: Buffer.from(result.link).toString('hex'),
+                  firstBad: null,
+                }
+              : { ok: false, events: 0, head: '', firstBad: { seq: result.seq, reason: result.reason } }
+          },
+          lag: (tenant) => host().lag(tenant),
+        },
+        stuck: {
+          list: (tenant) => host().stuck(tenant),
+          replay: (tenant, service, id) => host().replay(tenant, service, id),
+        },
+      }),
+  }
+
+  const ids = createIds(clock)
+  const closing: (() => Promise<void>)[] = []
+  const stop = async () => {
+    const results = await Promise.allSettled(closing.map((close) => close()))
+    results.push(...(await Promise.allSettled([running?.stop()])))
+    results.push(...(await Promise.allSettled([bus.close(), telemetry.stop()])))
+    results.push(...(await Promise.allSettled([pool.end(), admin === pool ? undefined : admin.end()])))
+    for (const r of results)
+      if (r.status === 'rejected') log.warn({ error: r.reason }, 'Something did not stop well')
+  }
+  try {
+    running = await run({
+      services: names.map((name) => ({
+        name,
+        make: (h) => {
+          const service = make[name](h)
+          faces.set(name, service)
+          return service
+        },
+      })),
+      pool,
+      admin,
+      logins: admin === pool ? [] : [new URL(c.DATABASE_URL.text()).username],
+      bus,
+      clock,
+      log,
+      productVersion,
+      origin,
+      tenant: c.ATTESTRY_TENANT,
+      sweepMs: c.ATTESTRY_SWEEP_SECONDS * 1000,
+    })
+    signal.throwIfAborted()
+    let url: string | null = null
+    for (const name of names) {
+      const face = faces.get(name)
+      // In one process the gateway is the one HTTP face; alone, a service listens on its own port.
+      if (!face || (name !== 'gateway' && names.includes('gateway'))) continue
+      const serving = await serve({
+        fetch: face.fetch,
+        port: name === 'gateway' ? c.ATTESTRY_PORT : SERVICE_PORTS[name],
+        variable: 'ATTESTRY_PORT',
+        hostname: c.ATTESTRY_HOST,
+        log,
+        requestId: () => ids.uuid(),
+        behindGateway: name !== 'gateway',
+        ...(c.ATTESTRY_TRUST_PROXY ? { trustedProxies: 'peer' as const } : {}),
+        publicOrigin: c.ATTESTRY_PUBLIC_URL ?? null,
+      })
+      closing.push(() => serving.close())
+      if (name === 'gateway') url = serving.url
+    }
+    return { url, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}

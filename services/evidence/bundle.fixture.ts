@@ -164,7 +164,7 @@ export function partsOf(signer: Signer, tsa: Tsa, more: Partial<BundleParts> = {
         {
           clock: () => now,
           random: (length) => Uint8Array.from(randomBytes(length)),
-          fetch: (url, { redirect: _, ...init }) => tsa.fetch(new Request(url, init)),
+          fetch: (url, init) => tsa.fetch(new Request(url, init)),
         },
       ),
     tsaChainPem: tsa.chainPem,

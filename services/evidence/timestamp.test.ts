@@ -39,8 +39,7 @@ const worldOf = (hosts: Record<string, Tsa>): TimestampWorld => ({
   fetch: async (url, init) => {
     const tsa = hosts[new URL(url).hostname.replace('.invalid', '')]
     if (tsa === undefined) throw new TypeError('no such host')
-    const { redirect: _, ...rest } = init
-    return tsa.fetch(new Request(url, rest))
+    return tsa.fetch(new Request(url, init))
   },
 })
 

@@ -228,7 +228,7 @@ describe('a timestamp counts only against the roots that were given', () => {
       }
       const stamp = await requestTimestamp(
         { data: signature, authorities: [authority], signal: parts.signal },
-        { clock, random, fetch: (url, { redirect: _, ...init }) => wrong.fetch(new Request(url, init)) },
+        { clock, random, fetch: (url, init) => wrong.fetch(new Request(url, init)) },
       )
       if (stamp.status !== 'stamped') throw new Error(stamp.reason)
       expect(await failures(tampered((f) => f.set('sig/SHA256SUMS.es256.tsr', stamp.token)))).toEqual([

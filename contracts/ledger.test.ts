@@ -73,7 +73,7 @@ describe('canonical()', () => {
 describe('isCanonical()', () => {
   test('is true of canonical text alone', () => {
     expect(isCanonical('{"a":1,"b":[]}')).toBe(true)
-    for (const text of [
+    const others = [
       '{"b":1,"a":2}',
       '{"a":1,"a":1}',
       '{"a": 1}',
@@ -82,8 +82,8 @@ describe('isCanonical()', () => {
       '"\\u0041"',
       '{',
       '-0',
-    ])
-      expect(isCanonical(text), text).toBe(false)
+    ]
+    expect(others.filter(isCanonical)).toEqual([])
     expect(isCanonical('{"a":9007199254740993}')).toBe(false)
     expect(isCanonical('"\\ud800"')).toBe(false)
   })

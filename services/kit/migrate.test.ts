@@ -120,7 +120,7 @@ describe('a managed server, where nobody is a superuser', () => {
         'select * from ledger.event',
         'select * from discovery.note',
       ])
-        await expect(app.query(sql), sql).rejects.toMatchObject({ code: '42501' })
+        await expect(app.query(sql)).rejects.toMatchObject({ code: '42501' })
       await app.end()
       await admin.end()
     } finally {

@@ -60,7 +60,7 @@ describe('append-only', () => {
         `insert into ledger.head (tenant, seq, link, at) values ('evil', 0, '', now())`,
         'alter table ledger.event disable trigger all',
       ])
-        await expect(as(role, sql, 'acme'), `${role}: ${sql}`).rejects.toMatchObject({ code: '42501' })
+        await expect(as(role, sql, 'acme')).rejects.toMatchObject({ code: '42501' })
   })
 })
 

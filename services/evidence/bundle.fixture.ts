@@ -1,16 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { BundleManifest } from '../../contracts/bundle.ts'
-import type { Sha256 } from '../../contracts/ledger.ts'
 import {
+  type BundleManifest,
   canonical,
   commitment,
   envelopeText,
   GENESIS_LINK,
   leafOf,
   linkOf,
+  type Sha256,
   toHex,
   treeFrontier,
-} from '../../contracts/ledger.ts'
+} from '@attestry/contracts'
 import type { Tsa } from '../twin/tsa/index.ts'
 import type { BundleParts, FirstTier } from './bundle.ts'
 import { csvBytes, csvDialect } from './csv.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { BUNDLE_FORMAT, BundleManifest, bundlePaths, manifestText } from '../../contracts/bundle.ts'
+import { BUNDLE_FORMAT, BundleManifest, bundlePaths, manifestText } from '@attestry/contracts'
 import { bundleHmacKey, hmacSha256 } from './hmac.ts'
 import { readmeText } from './readme-text.ts'
 import type { Signer } from './sign.ts'

@@ -61,7 +61,7 @@ describe('printReport()', () => {
     expect(spawnSync('qpdf', ['--check', path]).status).toBe(0)
     const attached = (name: string) => execFileSync('qpdf', [path, `--show-attachment=${name}`])
     const csv = report.attachments.get('report/asset-inventory.csv') ?? new Uint8Array(0)
-    expect(attached('asset-inventory.csv').equals(csv)).toBe(true)
+    expect(attached('report-asset-inventory.csv').equals(csv)).toBe(true)
     expect(attached('DATA.SHA256SUMS').equals(report.tier.dataSums)).toBe(true)
     expect(attached('DATA.tsr')[0]).toBe(0x30)
   })

@@ -1,5 +1,4 @@
-import type { BundleManifest, ReportEntry } from '../../contracts/bundle.ts'
-import { bundlePaths } from '../../contracts/bundle.ts'
+import { type BundleManifest, bundlePaths, type ReportEntry } from '@attestry/contracts'
 import type { FirstTier } from './bundle.ts'
 import type { PdfFonts, Sheet } from './pdf/page.ts'
 import { look, openSheet } from './pdf/page.ts'
@@ -383,7 +382,7 @@ function attach(sheet: Sheet, { manifest, report, tier, attachments }: PrintedRe
   const at = new Date(manifest.generatedAt)
   const population = report.csv.flatMap(({ path }) => {
     const bytes = attachments.get(path)
-    const name = path.slice(path.lastIndexOf('/') + 1)
+    const name = path.replaceAll('/', '-')
     return bytes === undefined
       ? []
       : [[name, bytes, 'text/csv', `Population of ${report.type}`, 'Data'] as const]
@@ -405,11 +404,11 @@ function attach(sheet: Sheet, { manifest, report, tier, attachments }: PrintedRe
         ]
       : []),
   ]
-  // A name tree must be sorted (ISO 32000-1 §7.9.6), and the library writes it in the order of the calls.
-  for (const [name, bytes, type, description, relationship] of all.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  // A name tree must be sorted by bytes (ISO 32000-1 §7.9.6), but the library sorts by locale: all names here have
+  // one order in both, because a path in `report/` comes after DATA whether or not case counts.
+  for (const [name, bytes, type, description, relationship] of all) {
     const options = { name, type, description, relationship, creationDate: at, modifiedDate: at }
-    // `relationship` is an option of the library that its published types do not have yet.
-    sheet.document.file(Buffer.from(bytes), options as PDFKit.Mixins.PDFAttachmentOptions)
+    sheet.document.file(Buffer.from(bytes), options)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { BundleManifest } from '../../contracts/bundle.ts'
+import type { BundleManifest } from '@attestry/contracts'
 
 const rule = '-'.repeat(78)
 

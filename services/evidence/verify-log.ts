@@ -1,16 +1,20 @@
-import type { BundleManifest } from '../../contracts/bundle.ts'
-import { bundlePaths, DisclosureLine, LogStart } from '../../contracts/bundle.ts'
-import type { BadEvent, GoodChain, Sha256 } from '../../contracts/ledger.ts'
 import {
+  type BadEvent,
+  type BundleManifest,
+  bundlePaths,
   canonical,
   chainLine,
   commitment,
+  DisclosureLine,
   fromHex,
   GENESIS_LINK,
+  type GoodChain,
   isCanonical,
+  LogStart,
+  type Sha256,
   toHex,
   verifyChain,
-} from '../../contracts/ledger.ts'
+} from '@attestry/contracts'
 import type { Files } from './zip.ts'
 
 /** A place in the chain that the auditor knows from elsewhere: an earlier bundle, a checkpoint he kept. */

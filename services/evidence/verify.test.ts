@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { BundleManifest } from '../../contracts/bundle.ts'
-import { manifestText } from '../../contracts/bundle.ts'
-import { canonical, leafOf, toHex } from '../../contracts/ledger.ts'
+import { type BundleManifest, canonical, leafOf, manifestText, toHex } from '@attestry/contracts'
 import type { Tsa } from '../twin/tsa/index.ts'
 import { createTsa } from '../twin/tsa/index.ts'
 import {

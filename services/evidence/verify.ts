@@ -1,5 +1,4 @@
-import { BUNDLE_FORMAT, BundleManifest, bundlePaths, manifestText } from '../../contracts/bundle.ts'
-import type { Sha256 } from '../../contracts/ledger.ts'
+import { BUNDLE_FORMAT, BundleManifest, bundlePaths, manifestText, type Sha256 } from '@attestry/contracts'
 import { certificatesFromPem } from './certificate-path.ts'
 import { readCsv } from './csv.ts'
 import { es256Holds } from './es256.ts'

@@ -17,7 +17,12 @@ import {
   type SeenSubscription,
   vaultId,
 } from './cloud.ts'
-import { containerAppReferences } from './dependencies/container-app.ts'
+import {
+  ContainerSecrets,
+  Containers,
+  containerReferences,
+  containerSettings,
+} from './dependencies/container-app.ts'
 import { appServiceReader } from './dependencies/app-service.ts'
 import { applicationReader } from './graph.ts'
 import { inFlight } from './in-flight.ts'
@@ -37,8 +42,11 @@ const VAULTS =
   "resources | where type =~ 'microsoft.keyvault/vaults' | project id, name, location, subscriptionId, tags, properties | order by id asc"
 const SITES =
   "resources | where type =~ 'microsoft.web/sites' | project id, name, kind, subscriptionId | order by id asc"
-const CONTAINER_APPS =
-  "resources | where type =~ 'microsoft.app/containerapps' | project id, name, subscriptionId, properties | order by id asc"
+/** Without `containers`, which holds the values of settings, unless a look at them is allowed. */
+const containerApps = (settingsScan: boolean): string =>
+  `resources | where type =~ 'microsoft.app/containerapps' | project id, name, subscriptionId, secrets = properties.configuration.secrets${
+    settingsScan ? ', containers = properties.template.containers' : ''
+  } | order by id asc`
 
 const Tags = z.record(z.string(), z.string()).nullish()
 const Flag = z.boolean().nullish()
@@ -78,7 +86,8 @@ const SiteShape = z.object({
 const AppShape = z.object({
   id: z.string().startsWith('/subscriptions/'),
   name: z.string().min(1),
-  properties: z.unknown(),
+  secrets: ContainerSecrets,
+  containers: Containers,
 })
 
 /** The subscription in a resource id. */
@@ -228,11 +237,13 @@ export function azureCloud(access: AzureAccess, opaque: Opaque): Cloud {
     },
     readVault,
     applications: (signal) => meaning(() => listApplications(signal)),
-    resources: async (subscriptions, abortSignal) => {
+    resources: async (subscriptions, settingsScan, abortSignal) => {
       const sites = await listing(SITES, SiteShape, subscriptions, abortSignal, (subscription) =>
         new WebSiteManagementClient(credential, subscription, clientOptions).webApps.list({ abortSignal }),
       )
-      const apps = await meaning(() => query(CONTAINER_APPS, AppShape, subscriptions, abortSignal))
+      const apps = await meaning(() =>
+        query(containerApps(settingsScan), AppShape, subscriptions, abortSignal),
+      )
       return {
         complete: sites.complete && apps.complete,
         items: [
@@ -240,7 +251,7 @@ export function azureCloud(access: AzureAccess, opaque: Opaque): Cloud {
             (row): ListedResource => ({
               resource: resourceId(opaque, row.id),
               facts: siteFacts(row),
-              references: null,
+              shown: null,
             }),
           ),
           ...apps.items.map(
@@ -252,7 +263,10 @@ export function azureCloud(access: AzureAccess, opaque: Opaque): Cloud {
                 type: 'container-app',
                 subscription: subscriptionOf(row.id),
               },
-              references: containerAppReferences(row.properties),
+              shown: {
+                references: containerReferences(row.secrets),
+                settings: settingsScan ? containerSettings(row.containers) : null,
+              },
             }),
           ),
         ],

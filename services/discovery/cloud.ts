@@ -1,5 +1,6 @@
 import type { Application, Resource, Unreachable, Vault, VaultItem } from '@attestry/contracts'
 import type { KnownVault } from './inventory.ts'
+import type { Setting } from './dependencies/by-name.ts'
 import type { SeenResource, SeenVault } from './difference.ts'
 
 /** Turns what the world names into an opaque id of this tenant. */
@@ -26,8 +27,12 @@ export interface Listing<T> {
 export interface ListedResource {
   readonly resource: string
   readonly facts: Resource
-  /** References that the listing itself carries (Container Apps); null where they have to be asked for. */
-  readonly references: readonly Reference[] | null
+  /** What the listing itself shows (Container Apps); null where it has to be asked for. */
+  readonly shown: {
+    readonly references: readonly Reference[]
+    /** Null unless a look at settings is allowed. Holds values: in memory only, until the resource was read. */
+    readonly settings: readonly Setting[] | null
+  } | null
 }
 
 /** A setting that takes its value from a vault. */
@@ -53,8 +58,13 @@ export interface Cloud {
     signal: AbortSignal,
   ): Promise<SeenVault & { why: string | null }>
   applications(signal: AbortSignal): Promise<Listing<Application>>
-  resources(subscriptions: readonly string[], signal: AbortSignal): Promise<Listing<ListedResource>>
-  /** `vaultIds` by name in lower case; `settingsScan` allows a look at the values of settings. */
+  /** `settingsScan` allows a look at the values of settings. */
+  resources(
+    subscriptions: readonly string[],
+    settingsScan: boolean,
+    signal: AbortSignal,
+  ): Promise<Listing<ListedResource>>
+  /** `vaultIds` by name in lower case. */
   readResource(
     resource: ListedResource,
     vaultIds: ReadonlyMap<string, string>,

@@ -178,16 +178,17 @@ export interface SeenResource {
 /** The facts of one resource and the credentials it uses. */
 export function decideResource(known: KnownResource, seen: SeenResource, where: Sighting): Fact[] {
   const facts = known.facts && same(known.facts, seen.facts) ? null : seen.facts
-  const edges = seen.edges ?? [...known.edges.values()]
+  const settingsRead = seen.hardCoded !== null
+  // What a look at the values showed stays true until the next look: guesses by name, and credentials in plain sight.
+  const guessed = [...known.edges.values()].filter(({ via }) => via === 'name')
+  const edges = seen.edges ? [...seen.edges, ...(settingsRead ? [] : guessed)] : [...known.edges.values()]
   const found = edges.filter((edge) => !same(known.edges.get(edge.edge) ?? null, edge))
   const seenEdges = new Set(edges.map((edge) => edge.edge))
   const lost = [...known.edges.keys()].filter((edge) => !seenEdges.has(edge))
-  // What a look at the values showed stays true until the next look.
   const hardCoded = seen.hardCoded ?? [...known.hardCoded.values()]
   const hardCodedFound = hardCoded.filter((one) => !same(known.hardCoded.get(one.setting) ?? null, one))
   const seenSettings = new Set(hardCoded.map((one) => one.setting))
   const hardCodedCleared = [...known.hardCoded.keys()].filter((setting) => !seenSettings.has(setting))
-  const settingsRead = seen.hardCoded !== null
   const changes: (() => Partial<ResourceChanges>)[] = [
     ...[...pages(found)].map((page) => () => ({ found: page })),
     ...[...pages(lost)].map((page) => () => ({ lost: page })),

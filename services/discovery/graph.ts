@@ -107,15 +107,12 @@ export function applicationReader(
     const request = createPipelineRequest({ url, abortSignal })
     const response = await pipeline.sendRequest(clientOptions.httpClient, request)
     const text = response.bodyAsText ?? ''
-    if (response.status !== 200) {
-      const error = new RestError(`Graph answered ${response.status}`, {
+    if (response.status !== 200)
+      throw new RestError(`Graph answered ${response.status}`, {
         statusCode: response.status,
         request,
         response,
       })
-      error.details = parsed(text)
-      throw error
-    }
     return Page.parse(JSON.parse(text))
   }
 
@@ -133,15 +130,5 @@ export function applicationReader(
       url = answer['@odata.nextLink']
     }
     return { items, complete: true }
-  }
-}
-
-/** A refusal's body, where it is JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (error instanceof SyntaxError) return null
-    throw error
   }
 }

@@ -357,19 +357,21 @@ async function scanResources(
   vaultIds: ReadonlyMap<string, string>,
 ): Promise<{ items: readonly ListedResource[]; complete: boolean } | null> {
   const { host, job, cloud, environment, where, tally } = step
-  const listing = await optional(step, 'resources', () => cloud.resources(subscriptions, job.signal))
+  const { settingsScan } = environment
+  const listing = await optional(step, 'resources', () =>
+    cloud.resources(subscriptions, settingsScan, job.signal),
+  )
   if (!listing) return null
   await forEachOf(listing.items, VAULTS_AT_ONCE, job.signal, async (listed) => {
     const { resource } = listed
     const know = () => knownResource(host, job.tenant, resource)
     const start = await know()
     const seen = await optional(step, 'resources', () =>
-      cloud.readResource(listed, vaultIds, environment.settingsScan, job.signal),
+      cloud.readResource(listed, vaultIds, settingsScan, job.signal),
     )
     if (!seen) return
     if (seen.edges === null) tally.refused.add('resources')
-    if (environment.settingsScan && listed.references === null && seen.hardCoded === null)
-      tally.refused.add('settings')
+    if (settingsScan && seen.hardCoded === null) tally.refused.add('settings')
     await record(step, resource, start, know, (known) => decideResource(known, seen, where))
     tally.counts.edges += seen.edges?.length ?? 0
     tally.lines.push(resourceLine(resource, seen.edges ?? start.known.edges.values()))

@@ -103,10 +103,12 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
   }
 
   /** All pages of a listing, each through a slot. */
-  async function listed<T>(pages: AsyncIterator<T[]>): Promise<T[]> {
+  async function listed<T>(pages: AsyncIterator<T[]>, signal: AbortSignal): Promise<T[]> {
     const all: T[] = []
     // Ends with the listing: 25 an answer, so a million items are 40,000 turns.
     for (let turn = 0; turn < 40_000; turn++) {
+      // The SDK hands the signal on to the first page only.
+      signal.throwIfAborted()
       const page = await slots(() => pages.next())
       if (page.done) return all
       all.push(...page.value)
@@ -157,12 +159,12 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
     const clients = clientsOf(facts.uri)
     const readers: Record<ItemKind, () => Promise<VaultItem[]>> = {
       secret: async () =>
-        (await listed(clients.secrets.listPropertiesOfSecrets({ abortSignal }).byPage())).map((s) =>
-          basicsOf('secret', vault, s, opaque),
+        (await listed(clients.secrets.listPropertiesOfSecrets({ abortSignal }).byPage(), abortSignal)).map(
+          (s) => basicsOf('secret', vault, s, opaque),
         ),
       key: async () =>
         detailed(
-          (await listed(clients.keys.listPropertiesOfKeys({ abortSignal }).byPage())).map((k) =>
+          (await listed(clients.keys.listPropertiesOfKeys({ abortSignal }).byPage(), abortSignal)).map((k) =>
             basicsOf('key', vault, k, opaque),
           ),
           known,
@@ -178,9 +180,12 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
         ),
       certificate: async () =>
         detailed(
-          (await listed(clients.certificates.listPropertiesOfCertificates({ abortSignal }).byPage())).map(
-            (c) => basicsOf('certificate', vault, c, opaque),
-          ),
+          (
+            await listed(
+              clients.certificates.listPropertiesOfCertificates({ abortSignal }).byPage(),
+              abortSignal,
+            )
+          ).map((c) => basicsOf('certificate', vault, c, opaque)),
           known,
           async (name) => {
             const { policy } = await clients.certificates.getCertificate(name, { abortSignal })

@@ -232,6 +232,31 @@ const renewalPolicy = (shelf: TokenShelf): PipelinePolicy => ({
   },
 })
 
+/** Azure's innermost code of each refused request: of a refused page the SDKs keep only the outer one. */
+const refusalCodes = new WeakMap<object, string>()
+
+const refusalPolicy: PipelinePolicy = {
+  name: 'attestryRefusalPolicy',
+  async sendRequest(request, next) {
+    const response = await next(request)
+    if (response.status >= 400 && response.bodyAsText) {
+      const code = innerCode(parsed(response.bodyAsText))
+      if (code !== null) refusalCodes.set(request, code)
+    }
+    return response
+  },
+}
+
+/** JSON, or null: a proxy on the way may answer with a page. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
+  }
+}
+
 /**
  * The identity that the standard variables describe: federated token file, client secret or client certificate,
  * else the managed identity of the machine.

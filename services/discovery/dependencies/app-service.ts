@@ -5,11 +5,13 @@ import { WebSiteManagementClient } from '@azure/arm-appservice'
 import { itemId, type ListedResource, type Opaque, type Reference } from '../cloud.ts'
 import type { SeenResource } from '../difference.ts'
 import type { InFlight } from '../in-flight.ts'
+import { namedReferences, type Setting } from './by-name.ts'
 import { looksLike } from './looks-like.ts'
 
-/** Percent: how sure an explicit reference makes us, by whether the platform could resolve it. */
+/** Percent: how sure an explicit reference makes us, by whether the platform could resolve it, and a name alone. */
 const RESOLVED = 100
 const UNRESOLVED = 80
+const BY_NAME = 60
 
 /** Settings of one site: far above what the platform takes. */
 const MOST_SETTINGS = 10_000
@@ -26,16 +28,17 @@ export const edgeOf = (
   { setting, vaultName, secretName, status }: Reference,
   vaultIds: ReadonlyMap<string, string>,
   opaque: Opaque,
+  via: Edge['via'] = 'key-vault-reference',
 ): Edge => {
   const vault = vaultIds.get(vaultName.toLowerCase())
   const targetName = `${vaultName}/${secretName}`
   return {
     edge: opaque('edge', `${resource}\n${setting}\n${targetName.toLowerCase()}`),
-    via: 'key-vault-reference',
+    via,
     setting,
     target: vault === undefined ? null : itemId(opaque, vault, 'secret', secretName),
     targetName,
-    confidence: status === null || status === 'Resolved' ? RESOLVED : UNRESOLVED,
+    confidence: via === 'name' ? BY_NAME : status === null || status === 'Resolved' ? RESOLVED : UNRESOLVED,
     status,
   }
 }
@@ -61,6 +64,8 @@ export function appServiceReader(access: AzureAccess, slots: InFlight, opaque: O
       .webApps.listAppSettingsKeyVaultReferences(group, name, { abortSignal })
       .byPage()
     for (;;) {
+      // The SDK hands the signal on to the first page only.
+      abortSignal.throwIfAborted()
       const page = await slots(() => pages.next())
       if (page.done || all.length > MOST_SETTINGS) return all
       for (const one of page.value)
@@ -74,32 +79,41 @@ export function appServiceReader(access: AzureAccess, slots: InFlight, opaque: O
     }
   }
 
-  async function hardCoded(resource: string, id: string, abortSignal: AbortSignal): Promise<HardCoded[]> {
+  async function settingsOf(id: string, abortSignal: AbortSignal): Promise<Setting[]> {
     const { subscription, group, name } = partsOf(id)
     const { properties } = await slots(() =>
       clientOf(subscription).webApps.listApplicationSettings(group, name, { abortSignal }),
     )
-    return Object.entries(properties ?? {}).flatMap(([setting, value]) => {
-      const looks = looksLike(setting, value)
-      return looks
-        ? [{ setting: opaque('setting', `${resource}\n${setting}`), name: setting, looksLike: looks }]
-        : []
-    })
+    return Object.entries(properties ?? {})
   }
 
+  const hardCoded = (resource: string, settings: readonly Setting[]): HardCoded[] =>
+    settings.flatMap(([name, value]) => {
+      const looks = looksLike(name, value)
+      return looks ? [{ setting: opaque('setting', `${resource}\n${name}`), name, looksLike: looks }] : []
+    })
+
   return async function readResource(
-    { resource, facts, references: listed }: ListedResource,
+    { resource, facts, shown }: ListedResource,
     vaultIds: ReadonlyMap<string, string>,
     settingsScan: boolean,
     signal: AbortSignal,
   ): Promise<SeenResource> {
-    const refs = listed ?? (await refusedAsNull(() => references(facts.resourceId, signal)))
-    const edges = refs?.map((reference) => edgeOf(resource, reference, vaultIds, opaque)) ?? null
-    const plain =
-      settingsScan && listed === null
-        ? await refusedAsNull(() => hardCoded(resource, facts.resourceId, signal))
-        : null
-    return { resource, facts, edges, hardCoded: plain }
+    const id = facts.resourceId
+    const refs = shown?.references ?? (await refusedAsNull(() => references(id, signal)))
+    const settings = !settingsScan
+      ? null
+      : (shown?.settings ?? (await refusedAsNull(() => settingsOf(id, signal))))
+    const guesses = settings ? namedReferences(settings, new Set(vaultIds.keys())) : []
+    return {
+      resource,
+      facts,
+      edges: refs && [
+        ...refs.map((reference) => edgeOf(resource, reference, vaultIds, opaque)),
+        ...guesses.map((reference) => edgeOf(resource, reference, vaultIds, opaque, 'name')),
+      ],
+      hardCoded: settings && hardCoded(resource, settings),
+    }
   }
 }
 

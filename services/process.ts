@@ -21,7 +21,7 @@ import { openBus } from '@attestry/kit/bus'
 import { readActivity, tail, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
 import { type Running, run } from '@attestry/kit/run'
-import { entitlements, licensingService } from '@attestry/licensing'
+import { licenseOf, licensingService } from '@attestry/licensing'
 
 /** Every service, in the order in which they start. */
 export const SERVICES = ['licensing', 'discovery', 'compliance', 'evidence', 'gateway'] as const
@@ -91,7 +91,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     createGuard({
       keys: createKeyring({ stream: (t, s, after) => h.stream(t, s, after), clock }),
       clock,
-      entitled: entitlements(h).entitled,
+      entitled: licenseOf(h).entitled,
     })
   const mountOf = (name: ServiceName): GatewayOptions['mounts'][string] => {
     const url = urls[name]
@@ -104,12 +104,12 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   }
 
   const make: Record<ServiceName, (h: Host) => Service> = {
-    licensing: (h) => licensingService(h, guardOf(h)),
+    licensing: (h) => licensingService(h),
     discovery: (h) =>
       discoveryService(h, guardOf(h), {
-        azure,
-        vaultLimit: origin === 'demo' ? null : entitlements(h).vaultLimit,
-        autoConnect: origin === 'demo' ? { tenant: c.ATTESTRY_TENANT, name: 'Contoso demonstration' } : null,
+        azure: { endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment },
+        vaultLimit: licenseOf(h).vaultLimit,
+        autoConnect: origin === 'demo',
       }),
     compliance: (h) => complianceService(h, guardOf(h)),
     evidence: (h) =>
@@ -136,7 +136,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
           await pool.query('select 1')
           return running !== null
         },
-        license: entitlements(h).status,
+        license: licenseOf(h).status,
         live: (tenant, stop) => tail(pool, { tenant, bell: host().delivered, everyMs: 1000, signal: stop }),
         ledger: {
           page: (tenant, filter) => readActivity(pool, tenant, filter),

@@ -10,7 +10,8 @@ import { csvBytes, csvDialect, mostRows } from './csv.ts'
 import { gather, type Gathered, type Gathering } from './gather.ts'
 import type { EvidenceKeys } from './keys.ts'
 import { CUSTOMER_ACTIONS, LIMITS } from './limits.ts'
-import { printReport } from './print.ts'
+import { mostSampleRows, printReport } from './pdf.ts'
+import { loadFonts } from './pdf/fonts.ts'
 import { fingerprint } from './sign.ts'
 import { requestTimestamp, type Stamp } from './timestamp.ts'
 import type { Files } from './zip.ts'
@@ -145,7 +146,7 @@ export const buildBundle =
       await host.append(tenant, { stream: bundle, expected: 'any', facts, by, cause: job.cause })
     }
     try {
-      const keys = await options.keys()
+      const [keys, fonts] = await Promise.all([options.keys(), loadFonts()])
       const { seq } = await host.head(tenant)
       await job.progress({ step: 'reading the ledger', done: 0, total: seq })
       const gathering = await gather(
@@ -166,12 +167,21 @@ export const buildBundle =
         data,
         print: async (tier: FirstTier, stop: AbortSignal) => {
           const printed = new Map<string, Uint8Array>()
-          for (const [index, gathered] of gathering.reports.entries()) {
-            stop.throwIfAborted()
-            await job.progress({ step: 'printing', done: index, total: gathering.reports.length })
+          for (const [index, entry] of manifest.reports.entries()) {
+            await job.progress({ step: 'printing', done: index, total: manifest.reports.length })
+            const rows = gathering.reports.find((g) => g.report.type === entry.type)?.rows ?? []
+            const attachments = new Map(entry.csv.map((c) => [c.path, data.get(c.path) ?? new Uint8Array()]))
             printed.set(
-              `report/${gathered.report.type}.pdf`,
-              await printReport({ manifest, gathered, tier, data }),
+              `report/${entry.type}.pdf`,
+              await printReport({
+                manifest,
+                report: entry,
+                sample: rows.slice(0, mostSampleRows),
+                tier,
+                attachments,
+                fonts,
+                signal: stop,
+              }),
             )
           }
           return printed

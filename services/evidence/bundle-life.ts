@@ -30,12 +30,16 @@ export function evolveBundle(known: BundleLife | null, event: EventOf): BundleLi
 
 export const bundleLife = (events: readonly EventOf[]): BundleLife | null => events.reduce(evolveBundle, null)
 
+/** How far a caller's clock may run ahead of ours: an end within it is taken as now. */
+const SKEW_MINUTES = 5
+
 /** Bundles of one tenant that may be building at once. */
 const MOST_AT_ONCE = 3
 
 /**
  * Whether a bundle may be built.
- * @refuses 'period-reversed', 'period-in-future' (from lies ahead), 'already-building' above three at once
+ * @refuses 'period-reversed', 'period-in-future' (an end that lies ahead has not been observed), 'already-building'
+ * above three at once
  */
 export function requestBundle(
   wish: { bundle: string; reports: readonly ReportType[]; period: Period },
@@ -48,10 +52,13 @@ export function requestBundle(
     return refuse('period-reversed', 'The period’s end must lie after its beginning.', [
       { field: 'body.to', message: 'must lie after from' },
     ])
-  if (Temporal.Instant.compare(from, now) > 0)
-    return refuse('period-in-future', 'Nothing can be shown of a period that has not begun.', [
-      { field: 'body.from', message: 'must not lie in the future' },
-    ])
+  const reversed = Temporal.Instant.compare(from, now) >= 0
+  if (reversed || Temporal.Instant.compare(to, now.add({ minutes: SKEW_MINUTES })) > 0)
+    return refuse(
+      'period-in-future',
+      'Nothing can be shown of a time that has not been: end the period now at the latest.',
+      [{ field: reversed ? 'body.from' : 'body.to', message: 'must not lie in the future' }],
+    )
   if (building >= MOST_AT_ONCE)
     return refuse('already-building', 'Three bundles are being built; wait for one, or cancel it.')
   return [

@@ -324,7 +324,12 @@ export async function run(options: RunOptions): Promise<Running> {
         ),
       )
       delivered.ring()
-      for (const { message } of group) await (ok ? message.complete() : message.abandon())
+      const settled = await Promise.allSettled(
+        group.map(({ message }) => (ok ? message.complete() : message.abandon())),
+      )
+      // What was applied but could not be completed comes again, and is skipped then.
+      for (const s of settled)
+        if (s.status === 'rejected') member.log.warn({ error: s.reason }, 'A message could not be settled')
     }
   }
 

@@ -90,9 +90,9 @@ export function letGo(sender: Sender): void {
   sender.open()
 }
 
-/** Whether an attach is held or open from our side, so that it may be given something. */
+/** Whether the attach was answered: rhea would write a message given earlier before the attach itself. */
 export function isAttached(sender: Sender): boolean {
-  return sender.is_open()
+  return sender.is_open() && inside(sender).state.open_requests === 0
 }
 
 /** Refuses or ends a link; an attach not yet answered is answered first, as the protocol wants. */

@@ -73,11 +73,13 @@ export class Outlet implements Waiting {
     const on = (event: string, act: (context: EventContext) => void): void => {
       sender.on(event, act)
     }
-    on('sender_flow', () => this.#station.turn())
-    on('sender_draining', () => {
-      this.take()
-      this.#credit.drain()
-    })
+    on('sender_flow', () => this.#whenAttached(() => this.#station.turn()))
+    on('sender_draining', () =>
+      this.#whenAttached(() => {
+        this.take()
+        this.#credit.drain()
+      }),
+    )
     on('accepted', ({ delivery }) => this.#settle(delivery, (token) => this.#queue.complete(token)))
     on('released', ({ delivery }) => this.#settle(delivery, (token) => this.#queue.abandon(token)))
     on('modified', ({ delivery }) =>
@@ -180,6 +182,12 @@ export class Outlet implements Waiting {
     this.#station.leave(this)
     if (this.#session && !this.#session.lost) this.#queue.releaseSession(this.#session)
     this.#station.turn()
+  }
+
+  /** Credit may come in one burst with the attach, before rhea has written the answer to that. */
+  #whenAttached(act: () => void): void {
+    if (isAttached(this.#sender)) act()
+    else setImmediate(act)
   }
 
   #takeSession(): void {

@@ -1,0 +1,52 @@
+import type { BuiltInId } from '../rules/built-in.ts'
+
+/**
+ * How evidence from rules relates to a control: it shows the requirement directly within our scope, it supports
+ * it beside other evidence, or the control is the customer's to show. Never "compliant".
+ */
+export type Coverage = 'direct' | 'supporting' | 'customer'
+
+/** What a coverage is called towards a reader. */
+export const COVERAGE_WORDING: Readonly<Record<Coverage, string>> = {
+  direct: 'direct technical evidence',
+  supporting: 'supporting technical evidence',
+  customer: 'customer responsibility',
+}
+
+/** How our row stands to the published standard: the same, or in what it differs. */
+export type Relation =
+  | 'ok'
+  | 'swapped'
+  | 'part-of'
+  | 'misnumbered'
+  | 'partial'
+  | 'unnumbered'
+  | 'wrong'
+  | 'retitled'
+  | 'weak'
+  | 'old-edition'
+  | 'short-title'
+  | 'wrong-scope'
+  | 'overstated'
+
+export interface Control {
+  /** The product’s id of the row, which stays as it is. */
+  readonly id: string
+  readonly title: string
+  readonly rules: readonly BuiltInId[]
+  readonly coverage: Coverage
+  /** The controls of the published standard that the row’s evidence belongs to. */
+  readonly published: readonly string[]
+  readonly relation: Relation
+  readonly note: string
+  /** What the customer owes where the coverage is theirs. */
+  readonly customerAction: string | null
+}
+
+export interface Framework {
+  readonly id: string
+  readonly title: string
+  /** What this mapping does not say, in one sentence. */
+  readonly limits: string
+  readonly controls: readonly Control[]
+}

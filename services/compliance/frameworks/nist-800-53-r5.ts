@@ -1,0 +1,71 @@
+import type { Framework } from './framework.ts'
+
+/** NIST SP 800-53 Rev. 5. */
+export const nist80053 = {
+  id: 'nist-800-53-r5',
+  title: 'NIST SP 800-53 Rev. 5',
+  limits:
+    'Six controls of three families are touched, out of about a thousand; the rest of a baseline needs evidence from elsewhere.',
+  controls: [
+    {
+      id: 'SC-12',
+      title: 'Cryptographic Key Establishment',
+      rules: ['K001', 'K002', 'K003', 'K005', 'P001', 'P002', 'P007', 'VM001'],
+      coverage: 'supporting',
+      published: ['SC-12'],
+      relation: 'short-title',
+      note: 'full title adds "and Management"; secrets fit IA-5',
+      customerAction: null,
+    },
+    {
+      id: 'SC-13',
+      title: 'Cryptographic Protection',
+      rules: ['K006', 'C006'],
+      coverage: 'supporting',
+      published: ['SC-13'],
+      relation: 'ok',
+      note: '',
+      customerAction: null,
+    },
+    {
+      id: 'IA-5',
+      title: 'Authenticator Management',
+      rules: ['P001', 'P007', 'P008', 'P012', 'P013', 'P014', 'VM003', 'VM004'],
+      coverage: 'direct',
+      published: ['IA-5'],
+      relation: 'ok',
+      note: 'add IA-5(7) for VM002',
+      customerAction: null,
+    },
+    {
+      id: 'CM-2',
+      title: 'Baseline Configuration',
+      rules: ['VM001', 'VM005'],
+      coverage: 'supporting',
+      published: ['CM-2'],
+      relation: 'weak',
+      note: '',
+      customerAction: null,
+    },
+    {
+      id: 'CM-3',
+      title: 'Configuration Change Control',
+      rules: ['VM004', 'P009', 'P010'],
+      coverage: 'supporting',
+      published: ['CM-3'],
+      relation: 'weak',
+      note: '',
+      customerAction: null,
+    },
+    {
+      id: 'CM-8',
+      title: 'System Component Inventory',
+      rules: ['VM001', 'VM002', 'VM003'],
+      coverage: 'direct',
+      published: ['CM-8'],
+      relation: 'ok',
+      note: '',
+      customerAction: null,
+    },
+  ],
+} as const satisfies Framework

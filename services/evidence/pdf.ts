@@ -2,6 +2,8 @@ import { type BundleManifest, bundlePaths, type ReportEntry } from '@attestry/co
 import type { FirstTier } from './bundle.ts'
 import type { PdfFonts, Sheet } from './pdf/page.ts'
 import { look, openSheet } from './pdf/page.ts'
+import type { Part } from './pdf/strokes.ts'
+import { bullets, pairs, paragraph, section, write } from './pdf/strokes.ts'
 import { artifact, drawTable } from './pdf/table.ts'
 
 export type { PdfFonts } from './pdf/page.ts'
@@ -63,8 +65,6 @@ export async function printReport(printed: PrintedReport): Promise<Uint8Array<Ar
   document.end()
   return sheet.bytes
 }
-
-type Part = PDFKit.PDFStructureElement
 
 function cover(sheet: Sheet, root: Part, { manifest, report, tier }: PrintedReport): void {
   const { document, width } = sheet
@@ -260,121 +260,6 @@ function assertion(sheet: Sheet, part: Part, { period, tenant }: BundleManifest)
         .stroke()
     })
   }
-}
-
-/** A headed part with its bookmark; `fresh` starts it on a page of its own. */
-function section(sheet: Sheet, root: Part, title: string, draw: (part: Part) => void, fresh = false): void {
-  const { document } = sheet
-  if (fresh || document.y > document.page.height - look.foot - 120) document.addPage()
-  else document.moveDown(1.4)
-  const part = document.struct('Sect', { title })
-  root.add(part)
-  document.outline.addItem(title)
-  write(sheet, part, 'H1', () =>
-    sheet.face('bold', 15, look.accent).text(title, look.margin, document.y, { width: sheet.width }),
-  )
-  document.moveDown(0.5)
-  draw(part)
-  part.end()
-}
-
-function write(sheet: Sheet, parent: Part, type: string, draw: () => unknown): void {
-  parent.add(sheet.document.struct(type, {}, [() => void draw()]))
-}
-
-function paragraph(sheet: Sheet, part: Part, text: string, color: string = look.ink): void {
-  const { document, width } = sheet
-  write(sheet, part, 'P', () =>
-    sheet
-      .face('regular', look.body, color)
-      .text(sheet.shown(text), look.margin, document.y, { width, lineGap: 2 }),
-  )
-  document.moveDown(0.6)
-}
-
-function bullets(sheet: Sheet, part: Part, sentences: readonly string[]): void {
-  const { document, width } = sheet
-  const list = document.struct('L')
-  part.add(list)
-  for (const sentence of sentences) {
-    const item = document.struct('LI')
-    list.add(item)
-    const text = sheet.shown(sentence)
-    sheet.face('regular')
-    if (
-      document.y + document.heightOfString(text, { width: width - 14, lineGap: 2 }) >
-      document.page.height - look.foot
-    ) {
-      document.addPage()
-    }
-    const y = document.y
-    item.add(
-      document.struct(
-        'Lbl',
-        {},
-        () => void sheet.face('bold', look.body, look.accent).text('\u2022', look.margin, y),
-      ),
-    )
-    item.add(
-      document.struct(
-        'LBody',
-        {},
-        () => void sheet.face('regular').text(text, look.margin + 14, y, { width: width - 14, lineGap: 2 }),
-      ),
-    )
-    item.end()
-    document.moveDown(0.35)
-  }
-  list.end()
-  document.x = look.margin
-}
-
-/** Names and values side by side, as a table of two columns without a header row: the names head their rows. */
-function pairs(
-  sheet: Sheet,
-  part: Part,
-  entries: readonly (readonly [name: string, value: string, face?: 'regular' | 'mono'])[],
-): void {
-  const { document, width } = sheet
-  const nameWidth = 92
-  const table = document.struct('Table')
-  part.add(table)
-  for (const [name, value, face = 'regular'] of entries) {
-    const text = sheet.shown(value)
-    const size = face === 'mono' ? look.small : look.body
-    sheet.face(face, size)
-    const height = document.heightOfString(text, { width: width - nameWidth, lineGap: 1.5 })
-    if (document.y + height > document.page.height - look.foot) document.addPage()
-    const y = document.y
-    const row = document.struct('TR')
-    table.add(row)
-    // `scope` is an option of the library that its published types do not have yet.
-    const heads = { scope: 'Row' } as PDFKit.Mixins.StructureElementOptions
-    row.add(
-      document.struct('TH', heads, [
-        () =>
-          void sheet
-            .face('regular', look.body, look.muted)
-            .text(sheet.shown(name), look.margin, y, { width: nameWidth - 8 }),
-      ]),
-    )
-    const nameEnd = document.y
-    row.add(
-      document.struct(
-        'TD',
-        {},
-        () =>
-          void sheet
-            .face(face, size)
-            .text(text, look.margin + nameWidth, y, { width: width - nameWidth, lineGap: 1.5 }),
-      ),
-    )
-    row.end()
-    document.x = look.margin
-    document.y = Math.max(document.y, nameEnd) + 4
-  }
-  table.end()
-  document.moveDown(0.6)
 }
 
 /** What a reader needs to check the paper against the bundle travels in it. */

@@ -1,6 +1,5 @@
 import { BUNDLE_FORMAT, BundleManifest, bundlePaths, manifestText, type Sha256 } from '@attestry/contracts'
 import { certificatesFromPem } from './certificate-path.ts'
-import { readCsv } from './csv.ts'
 import { es256Holds } from './es256.ts'
 import { hmacHolds } from './hmac.ts'
 import { pemBlocks } from './pem.ts'
@@ -10,6 +9,7 @@ import type { TokenVerdict } from './token.ts'
 import { verifyToken } from './token.ts'
 import type { KnownPlace } from './verify-log.ts'
 import { verifyLog } from './verify-log.ts'
+import { printedProblem, reportsDetail, reportsProblem } from './verify-reports.ts'
 import type { Files, ZipLimits } from './zip.ts'
 import { readZip } from './zip.ts'
 
@@ -137,7 +137,10 @@ export async function verifyBundle(bundle: Uint8Array | Files, trust: Trust): Pr
     reportsProblem(files, told, hash),
     reportsDetail(told),
   )
-  checkPrinted(files, told, hash, say, skip)
+  const printed = 'Each PDF was printed from these data'
+  const pdfs = printedProblem(files, told, hash)
+  if (pdfs === undefined) skip('printed', printed, 'there is no PDF to look at')
+  else say('printed', printed, pdfs, 'of one piece, with the digest of the data')
   checkLog(files, told, trust, say, skip)
   return done(timestamped, told)
 }
@@ -335,70 +338,6 @@ function rootsOf(pem: string): ReturnType<typeof certificatesFromPem> | null {
 function stampDetail({ details }: TokenVerdict & { ok: true }, manifest: BundleManifest | null): string {
   const independent = manifest?.timestampAuthorities.some((authority) => authority.independent) ?? false
   return `${details.genTime} by ${details.tsa}${independent ? '' : ', which is not independent of the operator'}`
-}
-
-function reportsProblem(
-  files: Files,
-  manifest: BundleManifest,
-  hash: (bytes: Uint8Array) => string,
-): string | null {
-  const named = new Set(
-    manifest.reports.flatMap(({ csv, pdf }) => [
-      ...csv.map(({ path }) => path),
-      ...(pdf === null ? [] : [pdf]),
-    ]),
-  )
-  const stray = [...files.keys()].find((path) => path.startsWith('report/') && !named.has(path))
-  if (stray !== undefined) return `${stray} is not in the manifest`
-  for (const report of manifest.reports) {
-    let rows = 0
-    for (const part of report.csv) {
-      const bytes = files.get(part.path)
-      if (bytes === undefined) return `${part.path} is missing`
-      if (hash(bytes) !== part.sha256 || bytes.length !== part.bytes)
-        return `${part.path} is not the file that the manifest names`
-      const csv = readCsv(bytes)
-      if ('problem' in csv) return `${part.path}: ${csv.problem}`
-      if (csv.columns.join('\n') !== report.columns.join('\n'))
-        return `${part.path} has other columns than the manifest says`
-      if (csv.rows.length !== part.rows)
-        return `${part.path} has ${csv.rows.length} rows, the manifest says ${part.rows}`
-      rows += part.rows
-    }
-    if (rows !== report.rows) return `${report.type} has ${rows} rows, the manifest says ${report.rows}`
-  }
-  return null
-}
-
-function reportsDetail({ reports }: BundleManifest): string {
-  return reports.map(({ type, rows }) => `${type} ${rows}`).join(', ')
-}
-
-/** A PDF must be of one piece (no later update on top) and name the data it was printed from. */
-function checkPrinted(
-  files: Files,
-  { reports }: BundleManifest,
-  hash: (bytes: Uint8Array) => string,
-  say: Say,
-  skip: Skip,
-): void {
-  const title = 'Each PDF was printed from these data'
-  const paths = reports.flatMap(({ pdf }) => (pdf === null ? [] : [pdf]))
-  const sums = files.get(bundlePaths.dataSums)
-  if (paths.length === 0 || sums === undefined) return skip('printed', title, 'there is no PDF to look at')
-  const state = files.has(bundlePaths.dataToken) ? 'stamped' : 'PENDING'
-  const mark = `tier-1 SHA-256 ${hash(sums)}, timestamp ${state}`
-  const problems = paths.map((path) => {
-    const bytes = files.get(path)
-    if (bytes === undefined) return `${path} is missing`
-    const text = latin1.decode(bytes)
-    if (!text.startsWith('%PDF-')) return `${path} is not a PDF`
-    if (text.indexOf('%%EOF') !== text.lastIndexOf('%%EOF')) return `${path} was updated after it was made`
-    return text.includes(mark)
-      ? null
-      : `${path} was printed from other data, or tells another state of its timestamp`
-  })
-  say('printed', title, problems.find((problem) => problem !== null) ?? null, `${paths.length} of one piece`)
 }
 
 function checkLog(files: Files, manifest: BundleManifest, trust: Trust, say: Say, skip: Skip): void {

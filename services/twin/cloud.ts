@@ -45,6 +45,13 @@ export interface RunningCloud {
   readonly throttle: Throttle
   readonly settings: Settings
   readonly signingKey: JWK
+  /**
+   * A token for one of the estate's service principals, as the token endpoint would issue it. MSAL keeps one
+   * managed-identity endpoint and its tokens for the whole process, so tests with several clouds ask here instead.
+   * @param principal name of the service principal; `attestry` is the machine that the product runs on
+   * @throws Error when the estate has no such principal
+   */
+  token(principal: string, audience: string): Promise<string>
   /** How often each operation was called, such as `keyvault.secrets.list`; refused calls count. */
   readonly calls: ReadonlyMap<string, number>
   resetCalls(): void
@@ -56,6 +63,9 @@ export interface RunningCloud {
   stop(): Promise<void>
 }
 
+/** One key for all clouds of a process: it takes a while to make, and MSAL keeps tokens for just as long. */
+let processKey: Promise<JWK> | undefined
+
 /**
  * Starts the cloud on loopback: Entra, Resource Manager with Resource Graph, Key Vault, Graph and the managed
  * identity endpoint on one HTTP server, told apart by the host that a request was meant for.
@@ -63,7 +73,7 @@ export interface RunningCloud {
 export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
   const { estate, tsa } = options
   const clock = options.clock ?? movableClock(Date.now)
-  const signingKey = options.signingKey ?? (await newSigningKey())
+  const signingKey = options.signingKey ?? (await (processKey ??= newSigningKey()))
   const identityHeader = options.identityHeader ?? randomBytes(16).toString('hex')
   const calls = new Map<string, number>()
   const cloud: Cloud = {
@@ -128,6 +138,11 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
     throttle: cloud.throttle,
     settings: cloud.settings,
     signingKey,
+    async token(name, audience) {
+      const principal = estate.servicePrincipals.find((one) => one.name === name)
+      if (principal === undefined) throw new Error(`The estate has no service principal ${name}.`)
+      return cloud.tokens.issue(principal, audience, cloud.settings.tokenLifetimeSeconds)
+    },
     calls,
     resetCalls: () => calls.clear(),
     secretCanaries: () => secretCanaries(estate),

@@ -6,6 +6,40 @@ import type { Estate, KeyShape } from './estate.ts'
 const rsa = (bits: number): KeyShape => ({ kty: 'RSA', bits })
 const ec = (curve: 'P-256' | 'P-256K' | 'P-384' | 'P-521'): KeyShape => ({ kty: 'EC', curve })
 
+/** Systems that the data platform reads from, a connection each. */
+const sources = [
+  'sap-finance',
+  'sap-logistics',
+  'salesforce',
+  'zendesk',
+  'workday',
+  'netsuite',
+  'shopify',
+  'adyen',
+  'klarna',
+  'google-ads',
+  'meta-ads',
+  'braze',
+  'segment',
+  'jira',
+  'servicenow',
+  'datadog',
+  'pagerduty',
+  'postgres-orders',
+  'postgres-inventory',
+  'mongo-catalog',
+  'oracle-pricing',
+  'kafka-clickstream',
+  's3-partners',
+  'sftp-carriers',
+  'weather',
+  'exchange-rates',
+  'address-register',
+  'customs',
+  'tax-rates',
+  'holiday-calendar',
+]
+
 /**
  * A company of realistic shape: four subscriptions, fourteen vaults, some well kept, some forgotten. Which asset
  * trips which rule (all of these pass in `clean`):
@@ -198,6 +232,13 @@ export function contosoEstate(nowMs: number): Estate {
     ['airflow-fernet-key', null, 300],
   ] as const)
     lake.secret(name, { expiresIn, age })
+  // One vault longer than a page of 25.
+  for (const [index, system] of sources.entries())
+    lake.secret(`source-${system}-connection`, {
+      expiresIn: 40 + index * 9,
+      age: 5 + index * 7,
+      older: index % 3,
+    })
   lake.key('lake-cmk', rsa(3072), { expiresIn: null, age: 400 })
   lake.key('purview-cmk', rsa(2048), { expiresIn: 144, age: 220 })
   lake.certificate('kafka-broker', { expiresIn: 76, age: 289, issuer: 'contoso-internal-ca' })

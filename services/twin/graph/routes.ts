@@ -44,7 +44,13 @@ export function graphRoutes(cloud: Cloud) {
     throttled,
   }
   const operation = operations(cloud, plane)
-  const app = new Hono<{ Bindings: HttpBindings }>({ strict: false })
+  const app = new Hono<{ Bindings: HttpBindings }>({
+    // `/applications(appId='…')` addresses by key, so it is routed as `/applications/(appId='…')`.
+    getPath: (request) =>
+      decodeURIComponent(new URL(request.url).pathname)
+        .replace(/^(\/v1\.0\/applications)(\(appId=)/, '$1/$2')
+        .replace(/(?<=.)\/$/, ''),
+  })
   const now = () => Math.floor(clock.now() / 1000)
 
   const unauthorized = (message: string) =>
@@ -264,7 +270,6 @@ export function graphRoutes(cloud: Cloud) {
     })
   })
   app.get('/v1.0/applications/:id', getApplication)
-  app.get('/v1.0/applications:id{\\(appId=.+\\)}', getApplication)
   app.get(
     '/v1.0/applications/:id/owners',
     operation('applications.owners', async (call) => {

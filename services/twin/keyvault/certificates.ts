@@ -189,6 +189,14 @@ export function certificateRoutes(app: KeyVaultApp, cloud: Cloud, operation: Key
     }
   }
 
+  /** A first certificate that its issuer has not made yet: a disabled version with a policy and no contents. */
+  const unissued = (vault: Vault, item: Certificate) => ({
+    id: `${id(vault, item)}/${item.pending?.id ?? ''}`,
+    attributes: { enabled: false, created: item.policy.created, updated: item.policy.updated },
+    policy: policyBody(vault, item),
+    pending: { id: `${id(vault, item)}/pending` },
+  })
+
   app.get(
     '/certificates',
     operation(
@@ -292,7 +300,8 @@ export function certificateRoutes(app: KeyVaultApp, cloud: Cloud, operation: Key
         const vault = vaultOf(cloud, call.host)
         const name = nameOf(call)
         await enter(cloud, vault, call, { ...read, permission: 'get' }, name)
-        const item = issued(vault, name)
+        const item = settled(vault, name)
+        if (item.versions.length === 0) return json(unissued(vault, item))
         const named = (call.context.req.param('version') ?? '') !== ''
         return json(bundle(vault, item, versionOf(item, 'certificates', call), !named))
       },

@@ -331,64 +331,63 @@ export function keyRoutes(app: KeyVaultApp, cloud: Cloud, operation: KeyVaultOpe
       { query: ['api-version'], mutates: true },
     ),
   )
-  app.post(
-    '/keys/:name/:version/sign',
-    operation(
-      'keys.sign',
-      async (call) => {
-        const vault = vaultOf(cloud, call.host)
-        const name = nameOf(call)
-        const found = vault.keys[name.toLowerCase()]
-        const bucket = found === undefined ? 'keyvault.operation' : useBucket(newest(found).shape)
-        await enter(
-          cloud,
-          vault,
-          call,
-          { action: 'keys/sign/action', permission: 'sign', collection: 'keys', bucket },
-          name,
-        )
-        const key = live(vault.keys, 'keys', name)
-        const version = versionOf(key, 'keys', call)
-        if (!version.enabled)
-          throw new Refusal(403, 'Forbidden', 'Operation sign is not allowed on a disabled key.', {
-            inner: 'KeyDisabled',
-          })
-        const outside = (version.expires ?? Infinity) <= now() || (version.notBefore ?? 0) > now()
-        if (outside)
-          throw new Refusal(
-            403,
-            'Forbidden',
-            'Operation sign is not allowed on an expired or not yet valid key.',
-            { inner: 'KeyExpired' },
-          )
-        if (!version.operations.includes('sign') || !('curve' in version.shape))
-          throw new Refusal(403, 'Forbidden', 'Operation sign is not permitted on this key.', {
-            inner: 'KeyOperationForbidden',
-          })
-        const { alg, value } = await bodyOf(call)
-        const { curve } = version.shape
-        const { algorithm, digestBytes } = algorithmOf(curve)
-        const digest = typeof value === 'string' ? Buffer.from(value, 'base64url') : Buffer.alloc(0)
-        if (alg !== algorithm)
-          throw new Refusal(
-            400,
-            'BadParameter',
-            `Key and signing algorithm are incompatible. Key https://${vaultHost(vault)}/keys/${name} is of curve '${curve}', and algorithm '${String(alg)}' needs another.`,
-          )
-        if (digest.length !== digestBytes)
-          throw new Refusal(
-            400,
-            'BadParameter',
-            `Property 'value' has an invalid length: ${digest.length}; ${digestBytes} bytes are expected for ${algorithm}.`,
-          )
-        return json({
-          kid: id(vault, key, version),
-          value: signDigest(curve, version.seed, digest).toString('base64url'),
+  const sign = operation(
+    'keys.sign',
+    async (call) => {
+      const vault = vaultOf(cloud, call.host)
+      const name = nameOf(call)
+      const found = vault.keys[name.toLowerCase()]
+      const bucket = found === undefined ? 'keyvault.operation' : useBucket(newest(found).shape)
+      await enter(
+        cloud,
+        vault,
+        call,
+        { action: 'keys/sign/action', permission: 'sign', collection: 'keys', bucket },
+        name,
+      )
+      const key = live(vault.keys, 'keys', name)
+      const version = versionOf(key, 'keys', call)
+      if (!version.enabled)
+        throw new Refusal(403, 'Forbidden', 'Operation sign is not allowed on a disabled key.', {
+          inner: 'KeyDisabled',
         })
-      },
-      { query: ['api-version'] },
-    ),
+      const outside = (version.expires ?? Infinity) <= now() || (version.notBefore ?? 0) > now()
+      if (outside)
+        throw new Refusal(
+          403,
+          'Forbidden',
+          'Operation sign is not allowed on an expired or not yet valid key.',
+          { inner: 'KeyExpired' },
+        )
+      if (!version.operations.includes('sign') || !('curve' in version.shape))
+        throw new Refusal(403, 'Forbidden', 'Operation sign is not permitted on this key.', {
+          inner: 'KeyOperationForbidden',
+        })
+      const { alg, value } = await bodyOf(call)
+      const { curve } = version.shape
+      const { algorithm, digestBytes } = algorithmOf(curve)
+      const digest = typeof value === 'string' ? Buffer.from(value, 'base64url') : Buffer.alloc(0)
+      if (alg !== algorithm)
+        throw new Refusal(
+          400,
+          'BadParameter',
+          `Key and signing algorithm are incompatible. Key https://${vaultHost(vault)}/keys/${name} is of curve '${curve}', and algorithm '${String(alg)}' needs another.`,
+        )
+      if (digest.length !== digestBytes)
+        throw new Refusal(
+          400,
+          'BadParameter',
+          `Property 'value' has an invalid length: ${digest.length}; ${digestBytes} bytes are expected for ${algorithm}.`,
+        )
+      return json({
+        kid: id(vault, key, version),
+        value: signDigest(curve, version.seed, digest).toString('base64url'),
+      })
+    },
+    { query: ['api-version'] },
   )
+  app.post('/keys/:name/sign', sign)
+  app.post('/keys/:name/:version/sign', sign)
   app.patch(
     '/keys/:name/:version?',
     operation(

@@ -12,8 +12,10 @@ export type KeyVaultOperation = ReturnType<typeof operations>
 
 /** The data plane of all vaults: which vault is meant is in the host name. */
 export function keyVaultRoutes(cloud: Cloud): KeyVaultApp {
-  // Not strict: the SDKs end the path of "the newest version" with a slash.
-  const app: KeyVaultApp = new Hono({ strict: false })
+  // The SDKs leave an empty segment where no version is named: `/secrets/name/`, `/keys/name//sign`.
+  const app: KeyVaultApp = new Hono({
+    getPath: (request) => new URL(request.url).pathname.replaceAll(/\/{2,}/g, '/').replace(/(?<=.)\/$/, ''),
+  })
   const operation = operations(cloud, keyVaultPlane)
   secretRoutes(app, cloud, operation)
   keyRoutes(app, cloud, operation)

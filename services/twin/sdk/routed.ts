@@ -1,3 +1,4 @@
+import type { AccessToken } from '@azure/core-auth'
 import { ClientSecretCredential, ManagedIdentityCredential } from '@azure/identity'
 import {
   createDefaultHttpClient,
@@ -39,12 +40,26 @@ export function routedClient(cloudUrl: string): HttpClient {
   }
 }
 
-/** The managed identity of the machine; the SDK reads its endpoint from the environment while it is constructed. */
+/**
+ * The managed identity of the machine; the SDK reads its endpoint from the environment, and once in a process: MSAL
+ * keeps endpoint and tokens for good. So only a test file with a single cloud can use it.
+ */
 export function managedIdentity(cloud: RunningCloud): ManagedIdentityCredential {
   process.env.IDENTITY_ENDPOINT = cloud.identityEndpoint
   process.env.IDENTITY_HEADER = cloud.identityHeader
   return new ManagedIdentityCredential({ httpClient: routedClient(cloud.url) })
 }
+
+/** The same principal without MSAL, for files that start a cloud a test. */
+export const scanner = (
+  cloud: RunningCloud,
+): { getToken(scopes: string | string[]): Promise<AccessToken> } => ({
+  async getToken(scopes) {
+    const audience = String(scopes).replace(/\/\.default$/, '')
+    const lifetimeMs = cloud.settings.tokenLifetimeSeconds * 1000
+    return { token: await cloud.token('attestry', audience), expiresOnTimestamp: Date.now() + lifetimeMs }
+  },
+})
 
 /** An application of the estate with the first of its secrets, or another one. */
 export function clientSecret(cloud: RunningCloud, name: string, secret?: string): ClientSecretCredential {

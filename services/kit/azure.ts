@@ -314,12 +314,15 @@ export function azureAccess({
     credential: shelf.credential,
     clientOptions: {
       httpClient: client,
-      additionalPolicies: [unsaidThrottlePolicy(random), renewalPolicy(shelf), countingPolicy].map(
-        (policy) => ({
-          policy,
-          position: 'perRetry' as const,
-        }),
-      ),
+      additionalPolicies: [
+        unsaidThrottlePolicy(random),
+        renewalPolicy(shelf),
+        refusalPolicy,
+        countingPolicy,
+      ].map((policy) => ({
+        policy,
+        position: 'perRetry' as const,
+      })),
       retryOptions: RETRIES,
     },
     calls: () => calls,
@@ -365,7 +368,10 @@ export function azureFailure(thrown: unknown): Error {
   if (isRestError(thrown)) {
     const status = thrown.statusCode
     const code =
-      innerCode(thrown.details) ?? thrown.code ?? (status === undefined ? 'NoAnswer' : `Http${status}`)
+      refusalCodes.get(thrown.request ?? {}) ??
+      innerCode(thrown.details) ??
+      thrown.code ??
+      (status === undefined ? 'NoAnswer' : `Http${status}`)
     if (status === 429)
       return new Transient('Azure throttles us', {
         cause: thrown,

@@ -80,7 +80,7 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
     estate,
     clock,
     tokens: await tokenAuthority(estate.directory, clock, signingKey),
-    throttle: throttle(clock.now),
+    throttle: throttle(() => clock.now()),
     faults: faultRegistry(options.faults),
     settings: {
       credentialReplicationMs: 0,

@@ -69,7 +69,7 @@ const asText = (value: unknown): string =>
     ? ''
     : typeof value === 'object'
       ? JSON.stringify(value)
-      : String(value)
+      : `${value as string | number | boolean}` // what is left of JSON's values
 
 const comparisons: Record<string, (left: string, right: string) => boolean> = {
   '==': (left, right) => left === right,

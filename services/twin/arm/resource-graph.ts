@@ -41,56 +41,41 @@ const row = (estate: Estate, resource: Resource): Row => {
   }
 }
 
+const tables: Record<Table, (estate: Estate, subscriptions: readonly string[]) => Resource[]> = {
+  resources: (estate) => [
+    ...estate.vaults.map((vault) => vaultResource(estate, vault)),
+    ...estate.sites.map((site) => siteResource(estate, site)),
+    ...estate.containerApps.map((app) => containerAppResource(estate, app)),
+  ],
+  resourcecontainers: (estate) =>
+    estate.subscriptions.flatMap((subscription) => [
+      {
+        id: `/subscriptions/${subscription.id}`,
+        name: subscription.name,
+        type: 'Microsoft.Resources/subscriptions',
+        tags: subscription.tags,
+        properties: { state: 'Enabled', ...subscriptionResource(estate, subscription).subscriptionPolicies },
+      },
+      ...subscription.resourceGroups.map((group) => ({
+        ...resourceGroupResource(subscription, group),
+        type: 'Microsoft.Resources/subscriptions/resourceGroups',
+      })),
+    ]),
+  authorizationresources: (estate, subscriptions) => [
+    ...estate.roleAssignments.map((assignment) => roleAssignmentResource(estate, assignment)),
+    ...subscriptions.flatMap((id) =>
+      estate.roleDefinitions.map((definition) => roleDefinitionResource(id, definition)),
+    ),
+  ],
+}
+
 /** Rows that the caller may read, of the subscriptions asked for. */
 function rowsOf(estate: Estate, caller: Caller, table: Table, subscriptions: readonly string[]): Row[] {
-  const inScope = (resource: { id: string }, action: string) =>
-    subscriptions.some((id) => resource.id.toLowerCase().startsWith(`/subscriptions/${id}`.toLowerCase())) &&
-    mayDo(estate, caller.objectId, action, resource.id)
-  const asRows = (resources: Resource[], action: (resource: Resource) => string) =>
-    resources
-      .filter((resource) => inScope(resource, action(resource)))
-      .map((resource) => row(estate, resource))
-  switch (table) {
-    case 'resources':
-      return asRows(
-        [
-          ...estate.vaults.map((vault) => vaultResource(estate, vault)),
-          ...estate.sites.map((site) => siteResource(estate, site)),
-          ...estate.containerApps.map((app) => containerAppResource(estate, app)),
-        ],
-        ({ type }) => `${type}/read`,
-      )
-    case 'resourcecontainers':
-      return asRows(
-        estate.subscriptions.flatMap((subscription) => [
-          {
-            id: `/subscriptions/${subscription.id}`,
-            name: subscription.name,
-            type: 'Microsoft.Resources/subscriptions',
-            tags: subscription.tags,
-            properties: {
-              state: 'Enabled',
-              ...subscriptionResource(estate, subscription).subscriptionPolicies,
-            },
-          },
-          ...subscription.resourceGroups.map((group) => ({
-            ...resourceGroupResource(subscription, group),
-            type: 'Microsoft.Resources/subscriptions/resourceGroups',
-          })),
-        ]),
-        ({ type }) => `${type}/read`,
-      )
-    case 'authorizationresources':
-      return asRows(
-        [
-          ...estate.roleAssignments.map((assignment) => roleAssignmentResource(estate, assignment)),
-          ...subscriptions.flatMap((id) =>
-            estate.roleDefinitions.map((definition) => roleDefinitionResource(id, definition)),
-          ),
-        ],
-        ({ type }) => `${type}/read`,
-      )
-  }
+  const scopes = subscriptions.map((id) => `/subscriptions/${id}`.toLowerCase())
+  return tables[table](estate, subscriptions)
+    .filter(({ id }) => scopes.some((scope) => id.toLowerCase().startsWith(scope)))
+    .filter(({ id, type }) => mayDo(estate, caller.objectId, `${type}/read`, id))
+    .map((resource) => row(estate, resource))
 }
 
 const positive = (value: unknown, fallback: number) =>
@@ -126,14 +111,15 @@ export async function queryResources(cloud: Cloud, call: Call): Promise<Response
     throw new Refusal(
       400,
       'BadRequest',
-      `The result format '${String(options.resultFormat)}' is not supported here; use objectArray.`,
+      `The result format ${JSON.stringify(options.resultFormat)} is not supported here; use objectArray.`,
     )
   const visible = estate.subscriptions.map(({ id }) => id)
   const asked =
     Array.isArray(body.subscriptions) && body.subscriptions.length > 0
       ? body.subscriptions.map(String)
       : visible
-  const rows = runQuery(parseQuery(body.query), rowsOf(estate, caller, parseQuery(body.query).table, asked))
+  const query = parseQuery(body.query)
+  const rows = runQuery(query, rowsOf(estate, caller, query.table, asked))
   const top = Math.min(positive(options.$top, largestPage), largestPage)
   const token =
     typeof options.$skipToken === 'string'

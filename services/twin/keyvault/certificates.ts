@@ -35,6 +35,8 @@ const monthSeconds = 30.4375 * 86_400
 const record = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? { ...value } : {}
 
+const textOr = (value: unknown, fallback: string): string => (typeof value === 'string' ? value : fallback)
+
 function policyFrom(given: Record<string, unknown>, vault: Vault, now: number): CertificatePolicy {
   const keyProps = record(given.key_props)
   const x509Props = record(given.x509_props)
@@ -57,15 +59,13 @@ function policyFrom(given: Record<string, unknown>, vault: Vault, now: number): 
     validityMonths: typeof x509Props.validity_months === 'number' ? x509Props.validity_months : 12,
     exportable: keyProps.exportable !== false,
     reuseKey: keyProps.reuse_key === true,
-    contentType: String(record(given.secret_props).contentType ?? 'application/x-pkcs12'),
+    contentType: textOr(record(given.secret_props).contentType, 'application/x-pkcs12'),
     shape: shapeFrom({ kty: 'RSA', ...keyProps }, vault.sku),
     lifetimeAction: {
       ...(typeof days === 'number'
         ? { daysBeforeExpiry: days }
         : { percentage: typeof percentage === 'number' ? percentage : 80 }),
-      action: String(
-        record(first.action).action_type ?? (issuer === 'Unknown' ? 'EmailContacts' : 'AutoRenew'),
-      ),
+      action: textOr(record(first.action).action_type, issuer === 'Unknown' ? 'EmailContacts' : 'AutoRenew'),
     },
     created: now,
     updated: now,

@@ -69,16 +69,24 @@ export function shapeFrom(body: Record<string, unknown>, sku: Vault['sku']): Key
   if (kty === 'RSA' || kty === 'RSA-HSM') {
     const bits = body.key_size ?? 2048
     if (bits !== 2048 && bits !== 3072 && bits !== 4096)
-      throw new Refusal(400, 'BadParameter', `Property 'key_size' has an unsupported value: ${String(bits)}.`)
+      throw new Refusal(
+        400,
+        'BadParameter',
+        `Property 'key_size' has an unsupported value: ${JSON.stringify(bits)}.`,
+      )
     return { kty, bits }
   }
   if (kty === 'EC' || kty === 'EC-HSM') {
-    const curve = curveNames[String(body.crv ?? 'P-256')]
+    const curve = curveNames[typeof body.crv === 'string' ? body.crv : 'P-256']
     if (curve === undefined)
-      throw new Refusal(400, 'BadParameter', `Property 'crv' has an unsupported value: ${String(body.crv)}.`)
+      throw new Refusal(
+        400,
+        'BadParameter',
+        `Property 'crv' has an unsupported value: ${JSON.stringify(body.crv)}.`,
+      )
     return { kty, curve }
   }
-  throw new Refusal(400, 'BadParameter', `Property 'kty' has an unsupported value: ${String(kty)}.`)
+  throw new Refusal(400, 'BadParameter', `Property 'kty' has an unsupported value: ${JSON.stringify(kty)}.`)
 }
 
 function rotationPolicyFrom(body: Record<string, unknown>, now: number): RotationPolicy {
@@ -371,7 +379,7 @@ export function keyRoutes(app: KeyVaultApp, cloud: Cloud, operation: KeyVaultOpe
         throw new Refusal(
           400,
           'BadParameter',
-          `Key and signing algorithm are incompatible. Key https://${vaultHost(vault)}/keys/${name} is of curve '${curve}', and algorithm '${String(alg)}' needs another.`,
+          `Key and signing algorithm are incompatible. Key https://${vaultHost(vault)}/keys/${name} is of curve '${curve}', and algorithm ${JSON.stringify(alg)} needs another.`,
         )
       if (digest.length !== digestBytes)
         throw new Refusal(

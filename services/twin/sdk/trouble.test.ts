@@ -82,7 +82,7 @@ describe('injected faults', () => {
     await expect(all(vault().listPropertiesOfSecrets())).rejects.toMatchObject({ statusCode: 503 })
     await expect(all(vault().listPropertiesOfSecrets())).resolves.toHaveLength(11)
     const remove = cloud.faults.add({ host: 'kv-payments-prod.vault.azure.net', trouble: { kind: 'reset' } })
-    await expect(all(vault().listPropertiesOfSecrets())).rejects.toThrow()
+    await expect(all(vault().listPropertiesOfSecrets())).rejects.toThrow(/socket hang up|ECONNRESET/)
     await expect(all(vault('kv-checkout-prod').listPropertiesOfSecrets())).resolves.not.toHaveLength(0)
     remove()
     await expect(all(vault().listPropertiesOfSecrets())).resolves.toHaveLength(11)
@@ -94,7 +94,7 @@ describe('injected faults', () => {
       const client = vault('kv-data-lake')
       await all(client.listPropertiesOfSecrets())
       cloud.faults.add({ operation: 'keyvault.secrets.list', times: 1, trouble: { kind } })
-      await expect(all(client.listPropertiesOfSecrets())).rejects.toThrow()
+      await expect(all(client.listPropertiesOfSecrets())).rejects.toThrow(/aborted|JSON|terminated/)
     },
   )
 

@@ -125,14 +125,19 @@ describe('verifyFile()', () => {
   const leafLine = (e: Stored) => `{"leaf":"${toHex(e.leaf)}"}`
 
   test('an export verifies to the same link, with or without a last newline', async () => {
-    const link = events.at(-1)?.link
+    const link = new Uint8Array(events.at(-1)?.link ?? [])
     expect(await verify(envelopes())).toMatchObject({ ok: true, events: 31, hidden: 0, link })
     expect(await verify(envelopes(), {}, '')).toMatchObject({ ok: true, events: 31, link })
   })
 
   test('a filtered export drops bodies and still verifies to the same link', async () => {
     const lines = events.map((e) => (e.seq % 3 === 0 ? leafLine(e) : e.envelope))
-    expect(await verify(lines)).toMatchObject({ ok: true, events: 31, hidden: 10, link: events.at(-1)?.link })
+    expect(await verify(lines)).toMatchObject({
+      ok: true,
+      events: 31,
+      hidden: 10,
+      link: new Uint8Array(events.at(-1)?.link ?? []),
+    })
   })
 
   test('edits, deletions, insertions, another order and cut tails are named', async () => {

@@ -15,11 +15,23 @@ import { readHead } from './read.ts'
 import { LEDGER_ROLE } from './open.ts'
 
 /** The platform's SHA-256. */
-export const sha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer')
+export const sha256: Sha256 = Object.assign(
+  (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer'),
+  {
+    // By way of a text of one character a byte: to make a Buffer takes Node longer than to hash a link.
+    into(bytes: Uint8Array, output: Uint8Array, at: number): void {
+      const text = hash('sha256', bytes, 'binary')
+      for (let i = 0; i < 32; i++) output[at + i] = text.charCodeAt(i)
+    },
+  },
+)
 
 export interface VerifyLedger {
   readonly tenant: string
-  /** Parse each envelope and check that its text is canonical. @default true; false is about four times faster */
+  /**
+   * Parse each envelope and check that its text is canonical and that the columns say the same. False checks the
+   * hashes, seq, positions, time and tenant alone, about four times as fast. @default true
+   */
   readonly canonical?: boolean
   /** Compute the tree's root. @default true */
   readonly tree?: boolean
@@ -33,7 +45,11 @@ const COLUMNS_AGREE = `
   and strpos(envelope, '"id":"' || id || '"') > 0
   and starts_with(type, context || '.')`
 
-const walkOf = (tenant: string): string => `copy (
+const quickWalkOf = (tenant: string): string => `copy (
+  select seq, leaf, link, envelope from ledger.event where tenant = ${escapeLiteral(tenant)} order by seq
+) to stdout (format binary)`
+
+const fullWalkOf = (tenant: string): string => `copy (
   select seq, leaf, link, envelope, context, context_prev_seq, ${COLUMNS_AGREE} as agree
   from ledger.event, lateral (select ',"position":' || position || ',"seq":' || seq || ',"stream":"' || stream
     || '","tenant":"' || tenant || '","type":"' || type || '"}' as tail) t
@@ -59,18 +75,19 @@ export const verifyLedger = async (pool: Pool, options: VerifyLedger): Promise<G
       let bad: BadEvent | null = null
       const push = rowCutter(([seqBytes, leaf, link, envelope, contextBytes, previousBytes, agree]) => {
         if (bad) return
-        if (!seqBytes || !leaf || !link || !envelope || !contextBytes || !previousBytes || !agree)
+        if (!seqBytes || !leaf || !link || !envelope)
           throw new Error('a column of the ledger is null that cannot be')
-        const seq = Number(seqBytes.readBigInt64BE())
+        // Read in halves: a bigint an event costs more than two numbers.
+        const seq = seqBytes.readUInt32BE(0) * 2 ** 32 + seqBytes.readUInt32BE(4)
         bad = verifier.push({ seq, leaf, link, envelope })
-        if (bad) return
+        if (bad || !contextBytes || !previousBytes || !agree) return
         const context = contextBytes.toString('latin1')
         const previous = Number(previousBytes.readBigInt64BE())
         if (agree[0] !== 1 || previous !== (contexts.get(context) ?? 0))
           bad = { ok: false, seq, reason: 'column-mismatch' }
         contexts.set(context, seq)
       })
-      await copyOut(client, walkOf(tenant), push)
+      await copyOut(client, canonical ? fullWalkOf(tenant) : quickWalkOf(tenant), push)
       if (bad) return bad
       const result = verifier.result()
       if (!result.ok) return result

@@ -3,6 +3,7 @@ import { discoveryService } from '@attestry/discovery'
 import { evidenceService } from '@attestry/evidence'
 import { gatewayService, type GatewayOptions } from '@attestry/gateway'
 import {
+  type Bus,
   type Configuration,
   createGuard,
   createIds,
@@ -20,7 +21,7 @@ import { azureAccess } from '@attestry/kit/azure'
 import { openBus } from '@attestry/kit/bus'
 import { readActivity, tail, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
-import { type Running, run } from '@attestry/kit/run'
+import { run, type RunOptions, type Running } from '@attestry/kit/run'
 import { licenseOf, licensingService } from '@attestry/licensing'
 
 /** Every service, in the order in which they start. */
@@ -40,6 +41,8 @@ export interface ProcessOptions {
   readonly staticDir: string | null
   readonly announce: (text: string) => void
   readonly signal: AbortSignal
+  /** How messages travel, where it is not as configured. */
+  readonly delivery?: Pick<RunOptions, 'sweepMs'> & { readonly bus?: Bus; readonly gapReads?: boolean }
 }
 
 export interface RunningProcess {
@@ -49,6 +52,7 @@ export interface RunningProcess {
 }
 
 const POOL = 20
+const METRICS_PORT = 4609
 
 /** Wires services to the world and starts them: the only place that knows all of them. */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
@@ -59,7 +63,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     service: options.services.length === 1 ? `attestry-${names[0]}` : 'attestry',
     version: productVersion,
     otlp: c.OTEL_EXPORTER_OTLP_ENDPOINT,
-    metricsPort: c.ATTESTRY_METRICS_PORT,
+    metricsPort: c.ATTESTRY_METRICS_PORT ?? (names.includes('gateway') ? METRICS_PORT : 0),
   })
   const onIdleError = (error: Error) => log.warn({ error }, 'A connection to the database broke')
   const pool = connect({ url: c.DATABASE_URL.text(), max: POOL, onIdleError })
@@ -67,12 +71,14 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     ? connect({ url: c.DATABASE_ADMIN_URL.text(), max: 2, onIdleError })
     : pool
   const azure = azureAccess({ endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment })
-  const bus = openBus({
-    connectionString: c.SERVICE_BUS_CONNECTION?.text(),
-    namespace: c.SERVICE_BUS_NAMESPACE,
-    credential: azure.credential,
-    onError: (error, where) => log.warn({ error, where }, 'The bus will be tried again'),
-  })
+  const bus =
+    options.delivery?.bus ??
+    openBus({
+      connectionString: c.SERVICE_BUS_CONNECTION?.text(),
+      namespace: c.SERVICE_BUS_NAMESPACE,
+      credential: azure.credential,
+      onError: (error, where) => log.warn({ error, where }, 'The bus will be tried again'),
+    })
   // A stand-in for the cloud makes a chain a demonstration for ever, and only a demonstration may use one.
   const origin = c.ATTESTRY_AZURE_ENDPOINT === undefined ? 'real' : 'demo'
 
@@ -189,7 +195,8 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
       productVersion,
       origin,
       tenant: c.ATTESTRY_TENANT,
-      sweepMs: c.ATTESTRY_SWEEP_SECONDS * 1000,
+      sweepMs: options.delivery ? options.delivery.sweepMs : c.ATTESTRY_SWEEP_SECONDS * 1000,
+      gapReads: options.delivery?.gapReads ?? true,
     })
     signal.throwIfAborted()
     let url: string | null = null
@@ -199,7 +206,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
       if (!face || (name !== 'gateway' && names.includes('gateway'))) continue
       const serving = await serve({
         fetch: face.fetch,
-        port: name === 'gateway' ? c.ATTESTRY_PORT : SERVICE_PORTS[name],
+        port: c.ATTESTRY_PORT ?? SERVICE_PORTS[name],
         variable: 'ATTESTRY_PORT',
         hostname: c.ATTESTRY_HOST,
         log,

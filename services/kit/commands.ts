@@ -13,7 +13,7 @@ import type { Command, CommandState, Job, Send, Tx } from './service.ts'
  */
 
 const LEASE_SECONDS = 60
-const RESEND_SECONDS = 30
+const RESEND_SECONDS = 10
 /** After so many Transient failures a command is set aside. */
 const TRIES = 20
 

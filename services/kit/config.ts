@@ -18,7 +18,7 @@ const secretVariable = <S extends z.ZodType>(says: string, read: S): Variable<S>
   secret: true,
 })
 
-const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback)
+const port = z.coerce.number('must be a port number').int().min(0).max(65_535).optional()
 const secretText = (least: number) =>
   z
     .string()
@@ -31,8 +31,9 @@ const stateDir = () =>
     ? '/var/lib/attestry'
     : join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'attestry')
 
-/** Services that may run in a process of their own, each with its loopback port. */
+/** The port of each service where it runs in a process of its own, and of the gateway. */
 export const SERVICE_PORTS = {
+  gateway: 4600,
   discovery: 4601,
   compliance: 4602,
   rotation: 4603,
@@ -81,8 +82,14 @@ export const variables = {
     z.string().min(1).default(stateDir),
   ),
   ATTESTRY_HOST: variable('Address that HTTP listens on', z.string().default('127.0.0.1')),
-  ATTESTRY_PORT: variable('Port of the gateway', port(4600)),
-  ATTESTRY_METRICS_PORT: variable('Loopback port of /metrics; 0 turns it off', port(4609)),
+  ATTESTRY_PORT: variable(
+    'Port of the gateway (4600), or of the one service that runs; 0 takes a free one',
+    port,
+  ),
+  ATTESTRY_METRICS_PORT: variable(
+    'Loopback port of /metrics; 0 turns it off. Default: 4609 beside the gateway, off elsewhere',
+    port,
+  ),
   ATTESTRY_PUBLIC_URL: variable(
     'Address that browsers use, if a proxy stands before the gateway; https makes cookies Secure',
     z.url('must be an address such as https://attestry.example.com').optional(),

@@ -5,14 +5,14 @@
  * @see https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests
  * @see https://learn.microsoft.com/graph/throttling-limits
  */
-export interface Limit {
+interface Limit {
   readonly capacity: number
   readonly perSecond: number
 }
 
 const perTenSeconds = (units: number): Limit => ({ capacity: units, perSecond: units / 10 })
 
-export const limits = {
+const limits = {
   'keyvault.operation': perTenSeconds(4_000),
   'keyvault.rsa4096': perTenSeconds(500),
   'keyvault.hsm': perTenSeconds(2_000),

@@ -11,7 +11,7 @@ export interface Caller {
   readonly roles: readonly string[]
 }
 
-export type TokenFault = 'missing' | 'malformed' | 'signature' | 'audience' | 'expired'
+type TokenFault = 'missing' | 'malformed' | 'signature' | 'audience' | 'expired'
 
 export interface Tokens {
   readonly jwks: { readonly keys: readonly JWK[] }

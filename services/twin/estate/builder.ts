@@ -23,7 +23,7 @@ import { roles } from './roles.ts'
 
 const daySeconds = 86_400
 /** Where all callers appear to come from (RFC 5737, TEST-NET-2). */
-export const callerAddress = '198.51.100.24'
+const callerAddress = '198.51.100.24'
 
 export interface ItemOptions {
   /** Days from now until expiry, negative when past, null for none; default 200. */

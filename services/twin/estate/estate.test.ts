@@ -57,6 +57,14 @@ const literals = (estate: Estate) =>
     ...estate.containerApps.flatMap(({ secrets, env }) => [...secrets, ...env]),
   ].filter(({ value }) => value?.includes('canary-'))
 
+/** Names of vaults and secrets in plain settings: the app's own code fetches the value. */
+const guessed = (estate: Estate) =>
+  estate.sites.filter(({ settings }) =>
+    settings.some(
+      ({ value }) => !value.startsWith('@') && estate.vaults.some(({ name }) => value.includes(name)),
+    ),
+  )
+
 const rules: Record<string, (estate: Estate) => number> = {
   P001: (estate) => secretsOf(estate).filter(violations['no expiry']).length,
   P002: (estate) => secretsOf(estate).filter(violations['within 7 days']).length,
@@ -96,6 +104,12 @@ const rules: Record<string, (estate: Estate) => number> = {
       .flatMap(({ secrets }) => Object.keys(secrets))
       .filter((name) => !references(estate).has(name)).length,
   VM002: (estate) => literals(estate).length,
+  VM003: (estate) =>
+    secretsOf(estate).length -
+    reachable(estate)
+      .flatMap(({ secrets }) => Object.keys(secrets))
+      .filter((name) => references(estate).has(name)).length,
+  VM005: (estate) => guessed(estate).length,
 }
 
 describe('the seeded estates', () => {

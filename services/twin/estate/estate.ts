@@ -99,7 +99,7 @@ export interface KeyCredential {
   readonly endsAt: number
 }
 
-export interface FederatedCredential {
+interface FederatedCredential {
   readonly id: string
   readonly name: string
   readonly issuer: string
@@ -131,7 +131,7 @@ export interface Vault {
   readonly certificates: Record<string, Certificate>
 }
 
-export interface NetworkRules {
+interface NetworkRules {
   bypass: 'AzureServices' | 'None'
   defaultAction: 'Allow' | 'Deny'
   ipRules: string[]
@@ -145,7 +145,7 @@ export interface AccessPolicy {
   readonly certificates: string[]
 }
 
-export interface DiagnosticSetting {
+interface DiagnosticSetting {
   readonly name: string
   readonly workspace: string
   readonly categories: string[]
@@ -227,7 +227,7 @@ export interface CertificatePolicy {
   readonly updated: number
 }
 
-export interface PendingOperation {
+interface PendingOperation {
   readonly id: string
   readonly completesAt: number
   readonly enabled: boolean

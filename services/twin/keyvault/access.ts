@@ -9,12 +9,12 @@ import {
   vaultId,
 } from '../estate/estate.ts'
 import { mayDo } from '../estate/roles.ts'
-import { json, type Call, type Cloud, type Plane } from '../operation.ts'
+import { type Call, type Cloud, json, type Plane } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
 import { type LimitName, subscriptionFactor } from '../throttle.ts'
 
 /** Versions of the data plane that the twin speaks: their shapes agree in all that it implements. */
-export const dataPlaneVersions = [
+const dataPlaneVersions = [
   '7.0',
   '7.1',
   '7.2',

@@ -5,7 +5,7 @@ import {
   type Vault,
   vaultHost,
 } from '../estate/estate.ts'
-import { bodyOf, json, type Cloud } from '../operation.ts'
+import { bodyOf, type Cloud, json } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
 import {
   applyAttributes,
@@ -25,7 +25,7 @@ import {
   versionOf,
 } from './access.ts'
 import { deletedRoutes } from './deleted.ts'
-import { shapeFrom } from './keys.ts'
+import { shapeFrom } from './key-request.ts'
 import type { KeyVaultApp, KeyVaultOperation } from './routes.ts'
 import { x509 } from './x509.ts'
 

@@ -1,5 +1,5 @@
 import type { Item, Vault, Version } from '../estate/estate.ts'
-import { json, type Call, type Cloud } from '../operation.ts'
+import { type Call, type Cloud, json } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
 import {
   byName,

@@ -1,6 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
-import { operations, type Cloud } from '../operation.ts'
+import { type Cloud, operations } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
 import { keyVaultPlane } from './access.ts'
 import { certificateRoutes } from './certificates.ts'

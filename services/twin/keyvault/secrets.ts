@@ -6,7 +6,7 @@ import {
   type Vault,
   vaultHost,
 } from '../estate/estate.ts'
-import { bodyOf, json, type Call, type Cloud } from '../operation.ts'
+import { bodyOf, type Call, type Cloud, json } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
 import {
   applyAttributes,

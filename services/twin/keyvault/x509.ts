@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, sign } from 'node:crypto'
 import type { Certificate, CertificateVersion, Curve } from '../estate/estate.ts'
-import { bytesFrom, publicKey, type PublicKey } from './key-material.ts'
+import { bytesFrom, type PublicKey, publicKey } from './key-material.ts'
 
 /*
  * X.509 certificates (RFC 5280) in DER. They are made when they are asked for and are byte for byte the same each

@@ -1,0 +1,113 @@
+import { Route, Router } from '@solidjs/router'
+import { QueryCache, QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/solid-query'
+import { createSignal, lazy, Match, type ParentProps, Show, Switch } from 'solid-js'
+import { api } from './api.ts'
+import { LiveFeed } from './live.tsx'
+import { problemOf } from './problem.ts'
+import { createReading } from './reading.ts'
+import { ForcedChange } from './session/change-password.tsx'
+import { ProofProvider } from './session/proof.tsx'
+import { SessionProvider } from './session/session.tsx'
+import { SignIn } from './session/sign-in.tsx'
+import { Shell } from './shell/shell.tsx'
+import { Wordmark } from './shell/mark.tsx'
+import { ProblemNotice } from './ui/notice.tsx'
+
+const Overview = lazy(() => import('./overview/overview.tsx').then((m) => ({ default: m.Overview })))
+const Findings = lazy(() => import('./findings/findings.tsx').then((m) => ({ default: m.Findings })))
+const Inventory = lazy(() => import('./inventory/inventory.tsx').then((m) => ({ default: m.Inventory })))
+const Vaults = lazy(() => import('./vaults/vaults.tsx').then((m) => ({ default: m.Vaults })))
+const Compliance = lazy(() => import('./compliance/compliance.tsx').then((m) => ({ default: m.Compliance })))
+const Evidence = lazy(() => import('./evidence/evidence.tsx').then((m) => ({ default: m.Evidence })))
+const Activity = lazy(() => import('./activity/activity.tsx').then((m) => ({ default: m.Activity })))
+const Settings = lazy(() => import('./settings/settings.tsx').then((m) => ({ default: m.Settings })))
+const Operations = lazy(() => import('./operations/operations.tsx').then((m) => ({ default: m.Operations })))
+const Nowhere = lazy(() => import('./shell/nowhere.tsx').then((m) => ({ default: m.Nowhere })))
+
+/** A session ends on the server; the first refused read tells, and the door opens. */
+function makeQueries(): QueryClient {
+  const queries: QueryClient = new QueryClient({
+    queryCache: new QueryCache({
+      onError: (error, query) => {
+        if (problemOf(error).status === 401 && query.queryKey[0] !== api.gateway.session.id)
+          void queries.invalidateQueries({ queryKey: [api.gateway.session.id] })
+      },
+    }),
+    defaultOptions: {
+      queries: {
+        // The browser's own idea of being online is often wrong, and says nothing about this server.
+        networkMode: 'always',
+        staleTime: 10_000,
+        retry: (failures, error) => {
+          const { status } = problemOf(error)
+          return failures < 2 && (status === 0 || status >= 500)
+        },
+        retryDelay: (failures) => 500 * 2 ** failures,
+      },
+    },
+  })
+  return queries
+}
+
+/** The whole console. */
+export function App() {
+  const queries = makeQueries()
+  return (
+    <QueryClientProvider client={queries}>
+      <Router root={Door}>
+        <Route path="/" component={Overview} />
+        <Route path="/findings" component={Findings} />
+        <Route path="/inventory" component={Inventory} />
+        <Route path="/vaults" component={Vaults} />
+        <Route path="/compliance" component={Compliance} />
+        <Route path="/evidence" component={Evidence} />
+        <Route path="/activity" component={Activity} />
+        <Route path="/settings/:part?" component={Settings} />
+        <Route path="/operations" component={Operations} />
+        <Route path="*" component={Nowhere} />
+      </Router>
+    </QueryClientProvider>
+  )
+}
+
+/** Lets the signed-in through; everybody else gets the door that is theirs. */
+function Door(props: ParentProps) {
+  const queries = useQueryClient()
+  const [wasIn, setWasIn] = createSignal(false)
+  const session = createReading(api.gateway.session, () => ({}))
+  const out = (): boolean => session.problem()?.status === 401
+  return (
+    <Switch fallback={<main class="door" aria-busy="true" />}>
+      <Match when={out()}>
+        <SignIn ended={wasIn()} />
+      </Match>
+      <Match when={session.data()}>
+        {(known) => {
+          setWasIn(true)
+          return (
+            <SessionProvider session={known()}>
+              <Show when={!known().mustChangePassword} fallback={<ForcedChange />}>
+                <LiveFeed>
+                  <ProofProvider>
+                    <Shell>{props.children}</Shell>
+                  </ProofProvider>
+                </LiveFeed>
+              </Show>
+            </SessionProvider>
+          )
+        }}
+      </Match>
+      <Match when={session.problem()}>
+        {(problem) => (
+          <main class="door">
+            <div class="door-card">
+              <Wordmark />
+              <h1>Not reachable</h1>
+              <ProblemNotice problem={problem()} again={() => void queries.invalidateQueries()} />
+            </div>
+          </main>
+        )}
+      </Match>
+    </Switch>
+  )
+}

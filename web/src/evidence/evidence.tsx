@@ -1,0 +1,99 @@
+import { useSearchParams } from '@solidjs/router'
+import FileCheck from 'lucide-solid/icons/file-check'
+import Plus from 'lucide-solid/icons/plus'
+import { createSignal, For, Show } from 'solid-js'
+import { api } from '../api.ts'
+import { counted } from '../numbers.ts'
+import { createReading } from '../reading.ts'
+import { rolesNeeded } from '../session/roles.ts'
+import { useSession } from '../session/session.tsx'
+import { Button } from '../ui/button.tsx'
+import { Empty, ProblemNotice, Refused, Skeleton } from '../ui/notice.tsx'
+import { PageHead } from '../ui/panel.tsx'
+import { BuildBundle } from './build.tsx'
+import { Bundle } from './bundle.tsx'
+import { Handover } from './handover.tsx'
+
+/** Bundles: build, watch, fetch, and how anybody verifies them. */
+export function Evidence() {
+  const { may } = useSession()
+  return (
+    <Show
+      when={may(api.evidence.listBundles)}
+      fallback={<Refused what="Evidence" needs={rolesNeeded(api.evidence.listBundles.endpoint)} />}
+    >
+      <Bundles />
+    </Show>
+  )
+}
+
+function Bundles() {
+  const { may } = useSession()
+  const [search, setSearch] = useSearchParams<{ build?: string }>()
+  const [fresh, setFresh] = createSignal('')
+  const bundles = createReading(api.evidence.listBundles, () => ({ query: { limit: 100 } }))
+  const building = (): boolean => search.build === 'yes' && may(api.evidence.requestBundle)
+  const ask = (): void => setSearch({ build: 'yes' })
+  return (
+    <div class="page">
+      <PageHead
+        title="Evidence"
+        note={<Show when={bundles.data()}>{(page) => <>{counted(page().total, 'bundle')}</>}</Show>}
+        actions={
+          <Show when={may(api.evidence.requestBundle)}>
+            <Button kind="primary" onClick={ask} icon={<Plus size={14} aria-hidden="true" />}>
+              Build a bundle
+            </Button>
+          </Show>
+        }
+      />
+      <div class="two-columns">
+        <div>
+          <ProblemNotice problem={bundles.problem()} again={bundles.again} />
+          <Show
+            when={bundles.data()}
+            fallback={
+              <Show when={bundles.loading()}>
+                <Skeleton lines={8} />
+              </Show>
+            }
+          >
+            {(page) => (
+              <ul class="bundles">
+                <For
+                  each={page().items}
+                  fallback={
+                    <li>
+                      <Empty
+                        title="No bundle yet"
+                        icon={<FileCheck size={20} aria-hidden="true" />}
+                        action={
+                          <Show when={may(api.evidence.requestBundle)}>
+                            <Button onClick={ask}>Build the first one</Button>
+                          </Show>
+                        }
+                      >
+                        A bundle holds reports for a period, their signature, a timestamp, and the ledger’s
+                        events they can be recomputed from.
+                      </Empty>
+                    </li>
+                  }
+                >
+                  {(bundle) => <Bundle bundle={bundle} fresh={bundle.bundle === fresh()} />}
+                </For>
+              </ul>
+            )}
+          </Show>
+        </div>
+        <div class="column-side">
+          <Handover />
+        </div>
+      </div>
+      <BuildBundle
+        open={building()}
+        onClose={() => setSearch({ build: undefined }, { replace: true })}
+        onAsked={setFresh}
+      />
+    </div>
+  )
+}

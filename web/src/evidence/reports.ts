@@ -1,0 +1,35 @@
+import type { ReportType } from '@attestry/contracts'
+
+export const REPORTS: Readonly<Record<ReportType, { name: string; says: string }>> = {
+  'operator-audit-log': {
+    name: 'Operator audit log',
+    says: 'Who did what and when: sign-ins, refusals, changes of roles and settings.',
+  },
+  'rule-violations': {
+    name: 'Rule violations',
+    says: 'Every finding that was open in the period, with its rule, subject and dates.',
+  },
+  'asset-inventory': {
+    name: 'Asset inventory',
+    says: 'Every secret, key, certificate and app credential that was known in the period.',
+  },
+}
+
+export const REPORT_TYPES = Object.keys(REPORTS) as readonly ReportType[]
+
+/** The three stock commands that verify a bundle, with nothing of ours involved. */
+export const COMMANDS: readonly { readonly says: string; readonly command: string }[] = [
+  { says: 'Every file is the one that was listed.', command: 'sha256sum --strict -c SHA256SUMS' },
+  {
+    says: 'The list was signed by the key you were handed.',
+    command: 'openssl dgst -sha256 -verify signer.pub -signature sig/SHA256SUMS.es256 SHA256SUMS',
+  },
+  {
+    says: 'The signature existed when the authority says.',
+    command:
+      'openssl ts -verify -data sig/SHA256SUMS.es256 -in sig/SHA256SUMS.es256.tsr -CAfile tsa-root.pem',
+  },
+]
+
+/** A fingerprint in groups of four, as people compare them. */
+export const grouped = (hex: string): string => hex.match(/.{1,4}/g)?.join(' ') ?? hex

@@ -1,0 +1,72 @@
+import { A } from '@solidjs/router'
+import { For, Show } from 'solid-js'
+import type { api, ReplyOf } from '../api.ts'
+import { KIND_WORDS } from '../inventory/kinds.ts'
+import { KindIcon } from '../inventory/kind-icon.tsx'
+import { count } from '../numbers.ts'
+import type { Reading } from '../reading.ts'
+import { Skeleton } from '../ui/notice.tsx'
+import { Panel } from '../ui/panel.tsx'
+
+const PLURALS: Readonly<Record<keyof typeof KIND_WORDS, string>> = {
+  secret: 'Secrets',
+  key: 'Keys',
+  certificate: 'Certificates',
+  'app-secret': 'App secrets',
+  'app-certificate': 'App certificates',
+}
+
+/** How much there is, by kind. */
+export function Holdings(props: {
+  summary: Reading<ReplyOf<typeof api.discovery.summariseAssets.endpoint>>
+}) {
+  return (
+    <Panel title="Estate" class="holdings" actions={<A href="/inventory">Inventory</A>}>
+      <Show
+        when={props.summary.data()}
+        fallback={
+          <Show when={props.summary.loading()}>
+            <Skeleton lines={4} />
+          </Show>
+        }
+      >
+        {(summary) => (
+          <ul class="holdings-list">
+            <For each={summary().kinds}>
+              {(kind) => (
+                <li>
+                  <A href={`/inventory?kind=${kind.kind}`}>
+                    <KindIcon kind={kind.kind} />
+                    <span>{PLURALS[kind.kind]}</span>
+                    <strong class="tabular">{count(kind.count)}</strong>
+                  </A>
+                </li>
+              )}
+            </For>
+            <li>
+              <A href="/vaults">
+                <span class="kind-icon" />
+                <span>Vaults</span>
+                <strong class="tabular">{count(summary().vaults)}</strong>
+              </A>
+            </li>
+            <li>
+              <span class="holdings-row">
+                <span class="kind-icon" />
+                <span>Applications</span>
+                <strong class="tabular">{count(summary().applications)}</strong>
+              </span>
+            </li>
+            <li>
+              <span class="holdings-row">
+                <span class="kind-icon" />
+                <span>Resources that use them</span>
+                <strong class="tabular">{count(summary().resources)}</strong>
+              </span>
+            </li>
+          </ul>
+        )}
+      </Show>
+    </Panel>
+  )
+}

@@ -1,0 +1,78 @@
+import { A } from '@solidjs/router'
+import CircleCheck from 'lucide-solid/icons/circle-check'
+import { For, Show } from 'solid-js'
+import { api } from '../api.ts'
+import { count } from '../numbers.ts'
+import { createReading, type Reading } from '../reading.ts'
+import type { ReplyOf } from '../api.ts'
+import { Severity } from '../ui/badge.tsx'
+import { Instant } from '../ui/instant.tsx'
+import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
+import { Panel } from '../ui/panel.tsx'
+
+/** What needs somebody now: the worst open findings, each with what to do. */
+export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.readScore.endpoint>> }) {
+  const findings = createReading(api.compliance.listFindings, () => ({
+    query: { state: 'open' as const, limit: 7 },
+  }))
+  return (
+    <Panel
+      title="Needs you now"
+      class="needs"
+      note={
+        <For each={props.score.data()?.open ?? []}>
+          {(open) => (
+            <A class="quiet-link" href={`/findings?severity=${open.severity}`}>
+              <Severity of={open.severity} wordless /> <span class="tabular">{count(open.count)}</span>
+            </A>
+          )}
+        </For>
+      }
+      actions={<A href="/findings">All findings</A>}
+    >
+      <ProblemNotice problem={findings.problem()} again={findings.again} />
+      <Show
+        when={findings.data()}
+        fallback={
+          <Show when={findings.loading()}>
+            <Skeleton lines={7} />
+          </Show>
+        }
+      >
+        {(page) => (
+          <ol class="needs-list">
+            <For
+              each={page().items}
+              fallback={
+                <Show
+                  when={props.score.data()?.current}
+                  fallback={<Empty title="Nothing was evaluated yet">The first scan tells.</Empty>}
+                >
+                  <Empty title="Nothing needs you" icon={<CircleCheck size={20} aria-hidden="true" />}>
+                    Every rule that could be evaluated is satisfied.
+                  </Empty>
+                </Show>
+              }
+            >
+              {(finding) => (
+                <li>
+                  <A href={`/findings?finding=${finding.finding}`} data-row="">
+                    <Severity of={finding.severity} wordless />
+                    <span class="needs-text">
+                      <span class="clip">{finding.reason}</span>
+                      <span class="clip soft">
+                        {finding.subjectName}
+                        {finding.holderName === finding.subjectName ? '' : ` in ${finding.holderName}`}
+                      </span>
+                    </span>
+                    <Instant at={finding.firstSeen} form="short" />
+                  </A>
+                </li>
+              )}
+            </For>
+          </ol>
+        )}
+      </Show>
+    </Panel>
+  )
+}

@@ -1,0 +1,261 @@
+import { A, useLocation, useNavigate } from '@solidjs/router'
+import { useQueryClient } from '@tanstack/solid-query'
+import Activity from 'lucide-solid/icons/activity'
+import Boxes from 'lucide-solid/icons/boxes'
+import Command from 'lucide-solid/icons/command'
+import FileCheck from 'lucide-solid/icons/file-check'
+import Gauge from 'lucide-solid/icons/gauge'
+import ListChecks from 'lucide-solid/icons/list-checks'
+import LogOut from 'lucide-solid/icons/log-out'
+import Menu from 'lucide-solid/icons/menu'
+import Monitor from 'lucide-solid/icons/monitor'
+import Moon from 'lucide-solid/icons/moon'
+import ServerCog from 'lucide-solid/icons/server-cog'
+import Settings from 'lucide-solid/icons/settings'
+import ShieldAlert from 'lucide-solid/icons/shield-alert'
+import Sun from 'lucide-solid/icons/sun'
+import Vault from 'lucide-solid/icons/vault'
+import { createEffect, createSignal, For, type JSX, type ParentProps, Show, Suspense } from 'solid-js'
+import { Dynamic } from 'solid-js/web'
+import { api } from '../api.ts'
+import { useLive } from '../live.tsx'
+import { count } from '../numbers.ts'
+import { createReading } from '../reading.ts'
+import { ROLE_NAMES, rolesMay } from '../session/roles.ts'
+import { useSession } from '../session/session.tsx'
+import { Button } from '../ui/button.tsx'
+import { Skeleton } from '../ui/notice.tsx'
+import type { Choice } from './choices.ts'
+import { escape, useKeyboard } from './keyboard.ts'
+import { KeyHelp } from './key-help.tsx'
+import { Wordmark } from './mark.tsx'
+import { Palette } from './palette.tsx'
+import { PLACES, type Place, placeOf } from './places.ts'
+import { setTheme, type Theme, theme } from './theme.ts'
+
+const ICONS: Readonly<Record<string, typeof Gauge>> = {
+  '/': Gauge,
+  '/findings': ShieldAlert,
+  '/inventory': Boxes,
+  '/vaults': Vault,
+  '/compliance': ListChecks,
+  '/evidence': FileCheck,
+  '/activity': Activity,
+  '/settings': Settings,
+  '/operations': ServerCog,
+}
+const GROUPS = ['Watch', 'Estate', 'Assurance', 'System'] as const
+
+/** Everything around a page: navigation, banner, commands, keys. */
+export function Shell(props: ParentProps) {
+  const { session, may } = useSession()
+  const location = useLocation()
+  const navigate = useNavigate()
+  const queries = useQueryClient()
+  const [palette, setPalette] = createSignal(false)
+  const [help, setHelp] = createSignal(false)
+  const [menu, setMenu] = createSignal(false)
+  const places = (): readonly Place[] => PLACES.filter((p) => rolesMay(session().roles, p.needs))
+  const score = createReading(api.compliance.readScore, () =>
+    may(api.compliance.readScore) ? {} : undefined,
+  )
+  const openFindings = (): number => (score.data()?.open ?? []).reduce((sum, o) => sum + o.count, 0)
+
+  const signOut = async (): Promise<void> => {
+    await api.gateway.logout({}).catch(() => undefined)
+    queries.clear()
+    globalThis.location.assign('/')
+  }
+  const choices = (): readonly Choice[] => [
+    ...places().map((p) => ({
+      name: p.name,
+      hint: `g ${p.key}`,
+      group: 'Pages',
+      words: p.words,
+      run: () => navigate(p.path),
+    })),
+    ...(may(api.discovery.startScan)
+      ? [
+          {
+            name: 'Scan now',
+            hint: '',
+            group: 'Actions',
+            words: 'discovery',
+            run: () => navigate('/?scan=now'),
+          },
+        ]
+      : []),
+    ...(may(api.evidence.requestBundle)
+      ? [
+          {
+            name: 'Build an evidence bundle',
+            hint: '',
+            group: 'Actions',
+            run: () => navigate('/evidence?build=yes'),
+          },
+        ]
+      : []),
+    ...(['auto', 'light', 'dark'] as const).map((t) => ({
+      name: `Theme: ${t === 'auto' ? 'as the system' : t}`,
+      hint: '',
+      group: 'Actions',
+      words: 'dark light appearance',
+      run: () => setTheme(t),
+    })),
+    {
+      name: 'Show keys',
+      hint: '?',
+      group: 'Actions',
+      words: 'keyboard shortcuts help',
+      run: () => setHelp(true),
+    },
+    { name: 'Sign out', hint: '', group: 'Actions', words: 'log out leave', run: () => void signOut() },
+  ]
+  useKeyboard(
+    () => new Map(places().map((p) => [p.key, p.path])),
+    (wish) => {
+      if (wish === 'palette') setPalette((open) => !open)
+      else if (wish === 'help') setHelp(true)
+      else if (wish === 'close') escape()
+      else if (typeof wish === 'object') navigate(wish.to)
+    },
+  )
+  createEffect(() => {
+    const place = placeOf(location.pathname)
+    document.title = place ? `${place.name} · Attestry` : 'Attestry'
+    setMenu(false)
+  })
+
+  return (
+    <div class="shell" data-menu={menu() ? '' : undefined}>
+      <a class="skip" href="#page">
+        Skip to the page
+      </a>
+      <header class="bar">
+        <A href="/" class="bar-home" aria-label="Attestry: overview">
+          <Wordmark />
+        </A>
+        <Button
+          kind="quiet"
+          square
+          class="bar-menu"
+          aria-label={menu() ? 'Close navigation' : 'Open navigation'}
+          aria-expanded={menu()}
+          onClick={() => setMenu((open) => !open)}
+          icon={<Menu size={18} aria-hidden="true" />}
+        />
+      </header>
+      <nav class="side" aria-label="Pages">
+        <button type="button" class="side-search" onClick={() => setPalette(true)}>
+          <Command size={14} aria-hidden="true" />
+          <span>Search or do…</span>
+          <kbd>Ctrl K</kbd>
+        </button>
+        <For each={GROUPS}>
+          {(group) => (
+            <Show when={places().some((p) => p.group === group)}>
+              <p class="side-group">{group}</p>
+              <ul>
+                <For each={places().filter((p) => p.group === group)}>
+                  {(place) => (
+                    <li>
+                      <A href={place.path} end={place.path === '/'} class="side-link">
+                        <Dynamic component={ICONS[place.path] ?? Gauge} size={16} aria-hidden="true" />
+                        <span>{place.name}</span>
+                        <Show when={place.path === '/findings' && openFindings() > 0}>
+                          <span class="side-count" aria-label={`${count(openFindings())} open`}>
+                            {count(openFindings())}
+                          </span>
+                        </Show>
+                      </A>
+                    </li>
+                  )}
+                </For>
+              </ul>
+            </Show>
+          )}
+        </For>
+        <div class="side-foot">
+          <LiveMark />
+          <ThemeSwitch />
+          <div class="side-me">
+            <span class="side-name">
+              <strong>{session().name}</strong>
+              <span class="faint">
+                {session()
+                  .roles.map((r) => ROLE_NAMES[r])
+                  .join(', ')}
+              </span>
+            </span>
+            <Button
+              kind="quiet"
+              square
+              aria-label="Sign out"
+              title="Sign out"
+              onClick={() => void signOut()}
+              icon={<LogOut size={15} aria-hidden="true" />}
+            />
+          </div>
+        </div>
+      </nav>
+      <div class="stage">
+        <Show when={session().origin === 'demo'}>
+          <aside class="demonstration" aria-label="Demonstration">
+            <strong>DEMONSTRATION</strong>
+            <span>A made-up estate on a simulated cloud. Nothing here is evidence about a real one.</span>
+          </aside>
+        </Show>
+        <main id="page" tabindex="-1">
+          <Suspense fallback={<Skeleton lines={6} label="Loading the page" />}>{props.children}</Suspense>
+        </main>
+      </div>
+      <Palette open={palette()} onClose={() => setPalette(false)} choices={choices()} />
+      <KeyHelp open={help()} onClose={() => setHelp(false)} />
+    </div>
+  )
+}
+
+function LiveMark() {
+  const live = useLive()
+  const text = (): string =>
+    ({ connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting' })[live.state()]
+  const title = (): string =>
+    live.state() === 'live'
+      ? 'What happens is shown as it happens.'
+      : 'The live feed is interrupted; what is shown may be old. It reconnects by itself.'
+  return (
+    <p class="live" data-state={live.state()} role="status" title={title()}>
+      <span class="live-dot" aria-hidden="true" />
+      {text()}
+      <Show when={live.seq() > 0}>
+        <span class="faint tabular">event {count(live.seq())}</span>
+      </Show>
+    </p>
+  )
+}
+
+const THEMES: readonly (readonly [theme: Theme, name: string, icon: () => JSX.Element])[] = [
+  ['auto', 'As the system', () => <Monitor size={14} aria-hidden="true" />],
+  ['light', 'Light', () => <Sun size={14} aria-hidden="true" />],
+  ['dark', 'Dark', () => <Moon size={14} aria-hidden="true" />],
+]
+
+function ThemeSwitch() {
+  return (
+    <div class="segments" role="group" aria-label="Theme">
+      <For each={THEMES}>
+        {([value, name, icon]) => (
+          <button
+            type="button"
+            aria-pressed={theme() === value}
+            aria-label={name}
+            title={name}
+            onClick={() => setTheme(value)}
+          >
+            {icon()}
+          </button>
+        )}
+      </For>
+    </div>
+  )
+}

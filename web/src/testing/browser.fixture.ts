@@ -1,0 +1,65 @@
+/// <reference types="node" />
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { build } from 'vite'
+
+/** Where a browser usually is; `CHROME_PATH` names another. */
+const INSTALLED = [
+  process.env['CHROME_PATH'],
+  '/usr/bin/google-chrome',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+  'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
+]
+
+/** A real Chromium: an installed one, else the one inside an npm package (Linux x64). */
+export async function openBrowser(): Promise<Browser> {
+  const found = INSTALLED.find((path) => path !== undefined && existsSync(path))
+  if (found !== undefined)
+    return chromium.launch({ executablePath: found, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] })
+  const { default: packed } = await import('@sparticuz/chromium')
+  return chromium.launch({ executablePath: await packed.executablePath(), args: packed.args })
+}
+
+/** Builds the console into a folder of its own, removed when disposed. */
+export async function buildConsole(): Promise<AsyncDisposable & { readonly root: string }> {
+  const root = await mkdtemp(join(tmpdir(), 'attestry-console-'))
+  const web = fileURLToPath(new URL('../../', import.meta.url))
+  await build({
+    configFile: join(web, 'vite.config.ts'),
+    root: web,
+    logLevel: 'error',
+    mode: 'production',
+    build: { outDir: root, emptyOutDir: true },
+  })
+  return { root, [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) }
+}
+
+const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+
+/** What axe finds wrong with a page, one line a violation: rule and the elements it speaks of. */
+export async function violations(page: Page): Promise<readonly string[]> {
+  // The page's policy forbids inline scripts, so axe comes as text evaluated from outside, as extensions do.
+  const { readFile } = await import('node:fs/promises')
+  await page.evaluate(await readFile(axePath, 'utf8'))
+  return page.evaluate(async () => {
+    interface Axe {
+      run(
+        options: object,
+      ): Promise<{ violations: { id: string; nodes: { target: unknown[]; failureSummary?: string }[] }[] }>
+    }
+    const { axe } = globalThis as unknown as { axe: Axe }
+    const found = await axe.run({ resultTypes: ['violations'] })
+    return found.violations.flatMap((v) =>
+      v.nodes.map(
+        (n) => `${v.id}: ${n.target.join(' ')} ${n.failureSummary?.split('\n').slice(1).join(' ') ?? ''}`,
+      ),
+    )
+  })
+}

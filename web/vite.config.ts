@@ -1,0 +1,24 @@
+import { defineConfig } from 'vite'
+import solid from 'vite-plugin-solid'
+
+/** Where the gateway listens while the console is developed with `npm run dev -w web`. */
+const gateway = process.env['ATTESTRY_GATEWAY'] ?? 'http://127.0.0.1:4600'
+
+export default defineConfig({
+  root: import.meta.dirname,
+  plugins: [solid()],
+  build: {
+    outDir: 'dist',
+    emptyOutDir: true,
+    // Browsers that know light-dark(), @layer and popovers; nothing is rewritten for older ones.
+    target: ['chrome125', 'edge125', 'firefox128', 'safari18'],
+    // Everything is a file of its own: the content security policy allows no data: scripts or styles.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 350,
+  },
+  server: {
+    host: '127.0.0.1',
+    proxy: Object.fromEntries(['/api', '/auth', '/health', '/ready', '/docs'].map((path) => [path, gateway])),
+  },
+})

@@ -45,7 +45,7 @@ export interface Routing {
   readonly ledger: LedgerView
   readonly stuck: StuckWork
   /** How often a live stream asks whether its session still counts. */
-  readonly recheckMs?: number
+  readonly liveRecheckMs: number
 }
 
 type Signed = Pick<Call<typeof gatewayHttp.session>, 'who' | 'address' | 'correlation'>
@@ -299,7 +299,7 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
         look().catch((error: unknown) =>
           host.log.debug({ error }, 'A live stream could not look at its session'),
         )
-      }, r.recheckMs ?? 15_000)
+      }, r.liveRecheckMs)
       ends.addEventListener('abort', () => clearInterval(recheck), { once: true })
       const told = tell({
         feed: r.live(who.tenant, ends),

@@ -50,6 +50,8 @@ export interface GatewayOptions {
   readonly limits?: SessionLimits
   /** Sign-ins a minute from one address. @default 20 */
   readonly signInsPerMinute?: number
+  /** How often a live stream asks whether its session still counts. @default 15000 */
+  readonly liveRecheckMs?: number
   readonly random?: (bytes: number) => Uint8Array
 }
 
@@ -117,6 +119,7 @@ export function gatewayService(host: Host, guard: Guard, options: GatewayOptions
       ready: options.ready,
       license: options.license,
       live: options.live,
+      liveRecheckMs: options.liveRecheckMs ?? 15_000,
       ledger: options.ledger,
       stuck: options.stuck,
     }),

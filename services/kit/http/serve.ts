@@ -38,6 +38,8 @@ export interface ServeOptions {
   readonly maxBodyBytes?: number
   /** A request must have arrived by then. Answers may take longer: streams do. */
   readonly requestTimeoutMs?: number
+  /** How often that is looked at. @default 5000 */
+  readonly connectionsCheckingMs?: number
   /** How long requests in hand may take when the process stops. */
   readonly graceMs?: number
 }
@@ -153,7 +155,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const server = createServer(
     {
       requestTimeout: options.requestTimeoutMs ?? 30_000,
-      headersTimeout: 10_000,
+      headersTimeout: Math.min(options.requestTimeoutMs ?? 10_000, 10_000),
+      connectionsCheckingInterval: options.connectionsCheckingMs ?? 5_000,
       keepAliveTimeout: 10_000,
       maxHeaderSize: 16_384,
     },

@@ -129,13 +129,14 @@ export async function perform(
 ): Promise<void> {
   const lease = randomUUID()
   const row = await host.tx(tenant, async (tx) => {
+    // Waits for a lock instead of skipping it: the sender holds one while its message is already on the way here.
     const [taken] = await tx.rows<Row>(
       `update pending_command p set lease = $3, lease_until = now() + make_interval(secs => ${LEASE_SECONDS}),
          attempts = attempts + 1
        where (tenant, id) = (
          select tenant, id from pending_command
          where tenant = $1 and id = $2 and outcome is null and due_at <= $4
-           and (lease_until is null or lease_until < now()) for update skip locked)
+           and (lease_until is null or lease_until < now()) for update)
          and not exists (select 1 from pending_command o where o.tenant = p.tenant and o.session = p.session
            and o.id <> p.id and o.outcome is null and o.lease_until > now())
        returning id, command, session, body, actor, cause, attempts, cancel_asked`,

@@ -67,7 +67,7 @@ export async function createTsa(options: TsaOptions): Promise<Tsa> {
     if (request.headers.get('content-type') !== 'application/timestamp-query') {
       return plain(415, 'Expected application/timestamp-query')
     }
-    const body = await request.bytes()
+    const body = new Uint8Array(await request.arrayBuffer())
     if (body.length > largestQuery) return plain(413, 'A timestamp query has at most 4096 bytes')
     requests += 1
     const way = behaviour(requests)

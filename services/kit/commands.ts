@@ -9,10 +9,13 @@ import type { Command, CommandState, Job, Send, Tx } from './service.ts'
 /*
  * Work that a service sends to itself. A row is written in the transaction that wants it; a message on the
  * service's queue wakes whoever is free; the row, not the message, says whether it was done. A lease lets
- * one process at a time work on it, and a process that died loses it within a minute.
+ * one process at a time work on it, and a process that died loses it within twenty seconds.
  */
 
-const LEASE_SECONDS = 60
+const LEASE_SECONDS = 20
+const BEAT_MS = 500
+/** The lease is renewed at a quarter of its length. */
+const BEATS_A_RENEWAL = (LEASE_SECONDS * 1000) / 4 / BEAT_MS
 const RESEND_SECONDS = 10
 /** After so many Transient failures a command is set aside. */
 const TRIES = 20
@@ -252,12 +255,12 @@ async function watchLease(
   over: AbortSignal,
 ): Promise<void> {
   for (let beat = 0; !over.aborted; beat++) {
-    await pause(500, over)
+    await pause(BEAT_MS, over)
     if (over.aborted) return
     try {
       const [row] = await host.tx(tenant, (tx) =>
         tx.rows<{ cancel_asked: boolean }>(
-          beat % 20 === 0
+          beat % BEATS_A_RENEWAL === 0
             ? `update pending_command set lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
                where tenant = $1 and id = $2 and lease = $3 and outcome is null returning cancel_asked`
             : 'select cancel_asked from pending_command where tenant = $1 and id = $2 and lease = $3 and outcome is null',

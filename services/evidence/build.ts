@@ -10,8 +10,9 @@ import { csvBytes, csvDialect, mostRows } from './csv.ts'
 import { gather, type Gathered, type Gathering } from './gather.ts'
 import type { EvidenceKeys } from './keys.ts'
 import { CUSTOMER_ACTIONS, LIMITS } from './limits.ts'
-import { mostSampleRows, printReport } from './pdf.ts'
+import { mostSampleRows } from './pdf.ts'
 import { loadFonts } from './pdf/fonts.ts'
+import { printApart } from './print.ts'
 import { fingerprint } from './sign.ts'
 import { requestTimestamp, type Stamp } from './timestamp.ts'
 import type { Files } from './zip.ts'
@@ -173,15 +174,17 @@ export const buildBundle =
             const attachments = new Map(entry.csv.map((c) => [c.path, data.get(c.path) ?? new Uint8Array()]))
             printed.set(
               `report/${entry.type}.pdf`,
-              await printReport({
-                manifest,
-                report: entry,
-                sample: rows.slice(0, mostSampleRows),
-                tier,
-                attachments,
-                fonts,
-                signal: stop,
-              }),
+              await printApart(
+                {
+                  manifest,
+                  report: entry,
+                  sample: rows.slice(0, mostSampleRows),
+                  tier,
+                  attachments,
+                  fonts,
+                },
+                stop,
+              ),
             )
           }
           return printed

@@ -14,6 +14,12 @@ import type { Rule } from './rules/rule.ts'
  * credentials without rotation is no violation of "at least 80 %".
  */
 
+/** What a finding is about. */
+export interface FindingRefLike {
+  readonly rule: string
+  readonly subject: string
+}
+
 /** State of every finding ever opened, by rule and subject. */
 export type OnRecord = ReadonlyMap<string, ReadonlyMap<string, 'open' | 'resolved'>>
 

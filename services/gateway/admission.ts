@@ -15,9 +15,9 @@ import { isLive, type Session, type SessionLimits, shouldNoteSeen } from './sess
 import type { Sessions } from './sessions.ts'
 
 /** Carries a fresh token to a machine, whose bearer token slides as a browser's cookie does. */
-export const TOKEN_HEADER = 'x-attestry-token'
+const TOKEN_HEADER = 'x-attestry-token'
 /** A page sets it on what it asks for by itself, so that an open page alone keeps nobody signed in. */
-export const BACKGROUND_HEADER = 'x-attestry-background'
+const BACKGROUND_HEADER = 'x-attestry-background'
 
 /** Who was admitted. */
 export interface Admitted {

@@ -1,6 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Endpoint, http } from '@attestry/contracts/http'
 
@@ -14,7 +12,7 @@ const DOCS_CSP = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-const SWAGGER = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'))
+const SWAGGER = new URL('./', import.meta.resolve('swagger-ui-dist'))
 
 /** What /docs serves of Swagger, and nothing else of its package. */
 const SWAGGER_FILES: Readonly<Record<string, string>> = {
@@ -36,7 +34,7 @@ const START_SCRIPT =
   "SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLinking: true, tryItOutEnabled: false, validatorUrl: null })\n"
 
 /** Refusals that every endpoint shares, beside those of its table. */
-export const SHARED_PROBLEMS: Readonly<Record<string, string>> = {
+const SHARED_PROBLEMS: Readonly<Record<string, string>> = {
   'not-signed-in': 'There is no valid session or token: sign in at /auth/login.',
   'change-password-first': 'The password is for one use: choose your own at /auth/password.',
   'role-missing': 'None of your roles allows this; an administrator can give you one.',
@@ -107,7 +105,7 @@ export async function docs(path: string): Promise<Response | null> {
     default: {
       const type = Object.hasOwn(SWAGGER_FILES, path) ? SWAGGER_FILES[path] : undefined
       if (!type) return null
-      return answer(new Uint8Array(await readFile(join(SWAGGER, path.slice('/docs/'.length)))), type)
+      return answer(new Uint8Array(await readFile(new URL(path.slice('/docs/'.length), SWAGGER))), type)
     }
   }
 }

@@ -2,8 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Endpoint, http } from '@attestry/contracts/http'
-import { createIds, problem, serve, silentLog, systemClock } from '@attestry/kit'
+import { createIds, problem, serve, silentLog, systemClock, Transient } from '@attestry/kit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createFace } from './face.ts'
 import { ADMIN_PASSWORD, type TestGateway, testGateway } from './for-tests.ts'
 import { faceOf } from './mounts.ts'
 
@@ -229,6 +230,47 @@ describe('what the ledger’s ports give', () => {
   })
 })
 
+describe('what is away', () => {
+  test('makes the product not ready, and says no more to strangers', async () => {
+    for (const ready of [
+      () => Promise.resolve(false),
+      () => Promise.reject(new Error('no route to db.internal')),
+    ]) {
+      await using waiting = await testGateway({ ready })
+      const answer = await waiting.ask('GET', '/ready')
+      expect(answer.status).toBe(503)
+      const text = await answer.text()
+      expect(text).toContain('"not-ready"')
+      expect(text).not.toContain('db.internal')
+      expect((await waiting.ask('GET', '/health')).status).toBe(200)
+    }
+  })
+
+  test('is a problem for now where a session cannot be looked at', async () => {
+    const unreached = () => Promise.reject(new Error('nobody should be asked'))
+    const face = createFace({
+      desk: {
+        mint: unreached,
+        handOver: () => ({}),
+        takeAway: () => ({}),
+        current: unreached,
+        admit: () => Promise.reject(new Transient('the database is unavailable')),
+      },
+      own: unreached,
+      mounts: new Map(),
+      files: null,
+      refused: unreached,
+      https: false,
+    })
+    const answer = await face(new Request('http://x/api/operators'))
+    expect([answer.status, answer.headers.get('retry-after'), await codeOf(answer)]).toEqual([
+      503,
+      '1',
+      'try-again',
+    ])
+  })
+})
+
 describe('too many sign-ins from one address', () => {
   test('are refused for a while, and others’ are not', async () => {
     await using strict = await testGateway({ signInsPerMinute: 3 })
@@ -240,7 +282,8 @@ describe('too many sign-ins from one address', () => {
     for (let i = 0; i < 3; i++) expect((await signIn('2001:db8::1')).status).toBe(401)
     // Another address of the same line.
     const refused = await signIn('2001:db8:0:0:ffff::2')
-    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '20'])
+    expect([refused.status, await codeOf(refused)]).toEqual([429, 'too-many-sign-ins'])
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     expect((await signIn('198.51.100.9')).status).toBe(401)
     strict.clock.advance({ seconds: 21 })
     expect((await signIn('2001:db8::1')).status).toBe(401)

@@ -1,5 +1,5 @@
 import { type Endpoint, http } from '@attestry/contracts/http'
-import { ADDRESS_HEADER, problem, SCHEME_HEADER } from '@attestry/kit'
+import { ADDRESS_HEADER, problem, SCHEME_HEADER, Transient } from '@attestry/kit'
 import type { Admission, AdmissionDesk, Admitted } from './admission.ts'
 import { docs } from './docs.ts'
 
@@ -31,7 +31,7 @@ const patterns = Object.entries(http).flatMap(([service, table]) =>
 )
 
 /** The operation that a request asks for, such as `discovery.startScan`; null for none of ours. */
-export const actionOf = (method: string, path: string): string | null =>
+const actionOf = (method: string, path: string): string | null =>
   patterns.find((p) => p.method === method && p.path.test(path))?.action ?? null
 
 /** The code of an RFC 9457 answer, which stays unread for the caller. */
@@ -39,6 +39,14 @@ async function codeOf(response: Response): Promise<string | null> {
   if (!response.headers.get('content-type')?.startsWith('application/problem+json')) return null
   const body: unknown = await response.clone().json()
   return typeof body === 'object' && body !== null && 'code' in body ? String(body.code) : null
+}
+
+/** A session that cannot be looked at now is a problem for now. */
+const away = (error: unknown): Response => {
+  if (!(error instanceof Transient)) throw error
+  return problem('unavailable', 'try-again', error.message, {
+    retryAfterSeconds: Math.ceil((error.retryAfterMs ?? 1000) / 1000),
+  })
 }
 
 /**
@@ -88,7 +96,7 @@ export function createFace(options: {
   return async (request) => {
     const path = new URL(request.url).pathname
     const to = answerer(path)
-    const response = to ? await asked(request, to, path) : await page(request, path)
+    const response = to ? await asked(request, to, path).catch(away) : await page(request, path)
     const secure = https || request.headers.get(SCHEME_HEADER) === 'https'
     return withHeaders(response, {
       ...SAFE_HEADERS,

@@ -8,7 +8,7 @@ import { hashPassword, oneTimePassword } from './password.ts'
 export const FIRST_OPERATOR = 'admin'
 
 /** Where the first password waits, readable by the account that runs the product alone. */
-export const firstSignInFile = (stateDir: string): string => join(stateDir, 'first-sign-in.txt')
+const firstSignInFile = (stateDir: string): string => join(stateDir, 'first-sign-in.txt')
 
 /**
  * Makes the first administrator with a one-time password, in a file and on the terminal, never in the log.
@@ -19,7 +19,7 @@ export async function firstRun(options: {
   readonly operators: Operators
   readonly stateDir: string
   readonly random: (bytes: number) => Uint8Array
-  readonly announce: (text: string) => void
+  readonly announce: (text: string, file: string) => void
 }): Promise<boolean> {
   const { operators, stateDir, random, announce } = options
   const id = await operators.idOf(FIRST_OPERATOR)
@@ -40,7 +40,7 @@ export async function firstRun(options: {
     },
   )
   if (isRefused(refused)) return false
-  announce(`${text}\nIt is kept in ${file} until it was used.`)
+  announce(`${text}\nIt is kept in ${file} until it was used.`, file)
   return true
 }
 

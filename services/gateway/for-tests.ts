@@ -22,7 +22,7 @@ import { type GatewayOptions, gatewayService } from './service.ts'
 export const TENANT = 'acme'
 
 /** A clock that runs with the database's, and that a test may put forward. */
-export function shiftableClock(): Clock & { advance(duration: Temporal.DurationLike): void } {
+function shiftableClock(): Clock & { advance(duration: Temporal.DurationLike): void } {
   let shift = Temporal.Duration.from({ milliseconds: 0 })
   return {
     now: () => Temporal.Now.instant().add(shift),
@@ -56,7 +56,7 @@ export interface TestGateway extends AsyncDisposable {
   admin(): Promise<string>
 }
 
-export interface Asked {
+interface Asked {
   readonly cookie?: string
   readonly bearer?: string
   readonly body?: unknown

@@ -1,7 +1,7 @@
 import { iso } from '@attestry/kit'
 
 /** Five wrong passwords within a quarter of an hour lock an account for a quarter of an hour (ASVS 2.2.1). */
-export const LOCKOUT = { refusals: 5, withinMinutes: 15, lockMinutes: 15 } as const
+const LOCKOUT = { refusals: 5, withinMinutes: 15, lockMinutes: 15 } as const
 
 /** What is remembered of somebody's refused sign-ins. */
 export interface Lockout {

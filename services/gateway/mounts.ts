@@ -1,4 +1,4 @@
-import { problem, SCHEME_HEADER } from '@attestry/kit'
+import { currentTrace, problem } from '@attestry/kit'
 import { proxy } from 'hono/proxy'
 
 /** A service's HTTP face: its fetch function where it runs in this process, else its address. */
@@ -59,6 +59,9 @@ const HOP = [
 const forwarded = (from: Headers): Headers => {
   const headers = new Headers(from)
   for (const name of HOP) headers.delete(name)
-  headers.set('x-forwarded-proto', from.get(SCHEME_HEADER) ?? 'http')
+  // A stranger's trace ends at the gateway; ours goes on to the service.
+  headers.delete('traceparent')
+  headers.delete('tracestate')
+  for (const [name, value] of Object.entries(currentTrace() ?? {})) headers.set(name, value)
   return headers
 }

@@ -7,7 +7,7 @@ const derive = promisify(argon2)
  * Argon2id as OWASP's Password Storage Cheat Sheet asks (19 MiB, two passes, one lane); 16 bytes of salt and 32 of
  * tag as RFC 9106 4 has them. Raising a number rehashes at the next sign-in.
  */
-export const COST = { memory: 19_456, passes: 2, parallelism: 1 } as const
+const COST = { memory: 19_456, passes: 2, parallelism: 1 } as const
 const SALT_BYTES = 16
 const TAG_BYTES = 32
 

@@ -117,8 +117,14 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
 
   return {
     health: async () => ({ status: 'ok' }),
-    ready: async () =>
-      (await r.ready()) ? { status: 'ready' } : refuse('not-ready', 'The product cannot do its work yet.'),
+    ready: async () => {
+      try {
+        if (await r.ready()) return { status: 'ready' }
+      } catch (error) {
+        host.log.warn({ error }, 'The product is not ready')
+      }
+      return refuse('not-ready', 'The product cannot do its work now.')
+    },
 
     login: async ({ body, address, correlation, request }) => {
       const refused = tooMany(address)

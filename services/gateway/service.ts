@@ -34,8 +34,11 @@ export interface GatewayOptions {
   readonly secretKey: Secret
   /** Where the first sign-in waits. */
   readonly stateDir: string
-  /** Says something to the person at the terminal, and to nobody else: never the log. */
-  readonly announce: (text: string) => void
+  /**
+   * Says something to the person at the terminal, and to nobody else: never the log. Where there is no terminal only
+   * the file may be named.
+   */
+  readonly announce: (text: string, file: string) => void
   /** The other services by context. */
   readonly mounts: Readonly<Record<string, Mount>>
   /** The console as it was built; without it there is no console. */

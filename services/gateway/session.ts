@@ -47,7 +47,7 @@ export const isLive = (
   compare(endOf(session, limits), now) > 0
 
 /** A row is written at most once a minute for being seen. */
-export const SEEN_EVERY_SECONDS = 60
+const SEEN_EVERY_SECONDS = 60
 
 export const shouldNoteSeen = (session: Session, now: Temporal.Instant): boolean =>
   session.lastSeenAt.until(now).total('seconds') >= SEEN_EVERY_SECONDS

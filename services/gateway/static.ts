@@ -3,7 +3,7 @@ import { extname, join, normalize, sep } from 'node:path'
 import { getMimeType } from 'hono/utils/mime'
 
 /** Strict: everything from here, nothing inline, in nobody's frame. */
-export const CONSOLE_CSP = [
+const CONSOLE_CSP = [
   "default-src 'self'",
   "img-src 'self' data:",
   "object-src 'none'",

@@ -1,7 +1,5 @@
 import { type Feature, INSTALL } from '@attestry/contracts'
-import type { LicenseStatus } from '@attestry/contracts/http'
 import { type Host, problem, type Service, Transient } from '@attestry/kit'
-import type * as z from 'zod'
 import {
   begin,
   type Entitlement,
@@ -18,7 +16,7 @@ export interface License {
   entitled(feature: Feature): Promise<boolean>
   /** How many vaults may be scanned; null is no limit. */
   vaultLimit(): Promise<number | null>
-  status(): Promise<z.infer<typeof LicenseStatus>>
+  status(): Promise<ReturnType<typeof statusOf>>
 }
 
 /** How old an answer may be. */

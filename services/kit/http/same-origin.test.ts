@@ -42,8 +42,13 @@ test.each([
   expect(comesFromSameOrigin({ method, headers: new Headers(headers) }, null)).toBe(expected)
 })
 
-test('a configured origin is compared to the letter', () => {
-  const from = (origin: string) => ({ method: 'POST', headers: new Headers({ ...cookie, origin }) })
+test('behind a proxy that changes the Host header the configured origin counts as well', () => {
+  const from = (origin: string) => ({
+    method: 'POST',
+    headers: new Headers({ cookie: 'attestry=abc', host: '127.0.0.1:4600', origin }),
+  })
   expect(comesFromSameOrigin(from('https://attestry.example'), 'https://attestry.example')).toBe(true)
+  expect(comesFromSameOrigin(from('http://127.0.0.1:4600'), 'https://attestry.example')).toBe(true)
   expect(comesFromSameOrigin(from('http://attestry.example'), 'https://attestry.example')).toBe(false)
+  expect(comesFromSameOrigin(from('https://attestry.example'), null)).toBe(false)
 })

@@ -70,6 +70,13 @@ describe('what a client says of itself', () => {
     })
   })
 
+  test('and a service behind the gateway answers for its health by itself', async () => {
+    const health = async (serving: Serving) => (await fetch(`${serving.url}/health`)).json()
+    expect(await health(await start({ behindGateway: true }))).toEqual({ status: 'ok' })
+    // The gateway's own is in its table.
+    expect(await health(await start())).toHaveProperty('address')
+  })
+
   test('and an answer names the request', async () => {
     const answer = await fetch((await start()).url)
     expect(answer.headers.get('x-request-id')).toBe(((await answer.json()) as { id: string }).id)
@@ -118,6 +125,9 @@ describe('a page of another origin', () => {
     const refused = await fetch(url, { method: 'POST', headers })
     expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([403, 'cross-site'])
     expect((await fetch(url, { method: 'POST', headers: { ...headers, origin: url } })).status).toBe(200)
+    const behind = await start({ publicOrigin: 'https://attestry.example/' })
+    const outside = { ...headers, origin: 'https://attestry.example' }
+    expect((await fetch(behind.url, { method: 'POST', headers: outside })).status).toBe(200)
   })
 })
 

@@ -4,6 +4,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { createServer, type IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import type { Logger } from '../log.ts'
+import { observed } from './observe.ts'
 import { problem } from './problem.ts'
 import { comesFromSameOrigin } from './same-origin.ts'
 
@@ -33,7 +34,7 @@ export interface ServeOptions {
   readonly trustedProxies?: 'peer' | readonly string[]
   /** True for a service that only our gateway can reach: its word for address and request id is taken. */
   readonly behindGateway?: boolean
-  /** The origin that people use, where a proxy stands before us: `https://attestry.example`. */
+  /** The address that people use, where a proxy stands before us: `https://attestry.example`. */
   readonly publicOrigin?: string | null
   readonly maxBodyBytes?: number
   /** A request must have arrived by then. Answers may take longer: streams do. */
@@ -121,12 +122,13 @@ function standing(incoming: IncomingMessage, options: { trusted: Trusted | 'peer
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { fetch, log, requestId, behindGateway = false, graceMs = 5_000, maxBodyBytes = 1_000_000 } = options
   const hostname = options.hostname ?? '127.0.0.1'
+  const publicOrigin = options.publicOrigin ? new URL(options.publicOrigin).origin : null
   const proxies = options.trustedProxies ?? []
   const trusted = proxies === 'peer' ? proxies : createTrust(proxies)
 
   const app = new Hono()
   app.use((c, next) =>
-    comesFromSameOrigin(c.req.raw, options.publicOrigin ?? null)
+    comesFromSameOrigin(c.req.raw, publicOrigin)
       ? next()
       : Promise.resolve(
           problem('forbidden', 'cross-site', 'This request was sent by a page of another origin.'),
@@ -139,6 +141,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
         problem('too-large', 'body-too-large', `The body is above the limit of ${maxBodyBytes} bytes.`),
     }),
   )
+  // The gateway has this in its table; any other service answers it here, for whoever looks after its process.
+  if (behindGateway) app.get('/health', () => Response.json({ status: 'ok' }))
   app.all('*', async (c) => fetch(c.req.raw))
   app.onError((error) => {
     const instance = requestId()
@@ -151,7 +155,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     )
   })
 
-  const listener = getRequestListener((request) => app.fetch(request), { hostname })
+  const listener = getRequestListener(
+    (request) => observed(request, behindGateway, async () => app.fetch(request)),
+    { hostname },
+  )
   const server = createServer(
     {
       requestTimeout: options.requestTimeoutMs ?? 30_000,

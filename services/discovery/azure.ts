@@ -29,7 +29,7 @@ import { inFlight } from './in-flight.ts'
 import { vaultReader } from './vault.ts'
 
 /** Requests at once, over everything that one environment's scan asks. */
-export const CONCURRENT_CALLS = 32
+const CONCURRENT_CALLS = 32
 
 /** Rows of a Resource Graph page: the most it gives. */
 const GRAPH_PAGE = 1000
@@ -105,7 +105,7 @@ const either = <const T extends string>(
 const admitsAll = (ranges: readonly string[]): boolean =>
   ranges.some((r) => r.endsWith('/0')) || (ranges.includes('0.0.0.0/1') && ranges.includes('128.0.0.0/1'))
 
-export function vaultFacts(row: z.infer<typeof VaultShape>): Vault {
+function vaultFacts(row: z.infer<typeof VaultShape>): Vault {
   const { properties: p } = row
   return {
     name: row.name,

@@ -28,7 +28,7 @@ export interface Wishes {
 export const environmentId = (opaque: (kind: string, name: string) => string, name: string): string =>
   opaque('environment', name.trim().toLowerCase())
 
-export function evolveEnvironment(known: Environment | null, event: EventOf): Environment | null {
+function evolveEnvironment(known: Environment | null, event: EventOf): Environment | null {
   const { position } = event
   if (event.type === 'discovery.environment-connected') {
     const { environment, name, scope, settingsScan, everyHours } = event.data

@@ -1,7 +1,7 @@
 import type { EventOf, EventType } from '@attestry/contracts'
 import type { Logger } from '@attestry/kit'
 import { guardOf, testHost, type TestHost } from '@attestry/kit/testing'
-import { type Estate, type RunningCloud, seededEstate, startCloud } from '@attestry/twin'
+import { type Estate, type RunningCloud, seededEstate, startCloud } from '../twin/index.ts'
 import { environmentId } from './environment.ts'
 import { discoveryService } from './service.ts'
 

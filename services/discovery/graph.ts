@@ -64,7 +64,7 @@ const Page = z.object({
 type Listed = z.infer<typeof Page>['value'][number]
 
 /** An application registration as it is recorded; credentials in the order of their ids. */
-export function applicationOf(listed: Listed, opaque: Opaque): Application {
+function applicationOf(listed: Listed, opaque: Opaque): Application {
   const credential =
     (kind: AppCredential['kind']) =>
     (one: z.infer<typeof Credential>): AppCredential => ({

@@ -1,6 +1,6 @@
 import type { Actor } from '@attestry/contracts'
-import { type Host, iso, type Refused, refuse, type Tx } from '@attestry/kit'
-import { scanSend, type ScanBody } from './scan.ts'
+import { type Host, iso, type Refused, refuse, type Send, type Tx } from '@attestry/kit'
+import type { ScanBody } from './scan.ts'
 
 /** The newest requests of an environment that can still be at work; older ones have long ended. */
 const LOOK_BACK = 20
@@ -43,3 +43,14 @@ export async function requestScan(
   await host.send(tx, [scanSend(body, by, correlation, now)])
   return { scan: body.scan }
 }
+
+/** The command that scans, with an id of the scan's own, so that a repeated send is dropped. */
+export const scanSend = (body: ScanBody, by: Actor, correlation: string, now: Temporal.Instant): Send => ({
+  command: 'scan',
+  id: body.scan,
+  // Scans of one environment run one after the other.
+  session: body.environment,
+  body,
+  by,
+  cause: { correlation, causation: `${body.trigger} ${iso(now)}` },
+})

@@ -77,14 +77,10 @@ describe('a scan of contoso', () => {
 
   test('names vaults that it could not read, with the reason, and omits none', async () => {
     const events = await d.events()
-    const unreachable = of(events, 'discovery.vault-unreachable').map(({ data }) => [
-      data.facts?.name,
-      data.why,
-    ])
-    expect(unreachable.toSorted()).toEqual([
-      ['kv-data-ingest', 'firewall'],
-      ['kv-hr-restricted', 'forbidden'],
-    ])
+    const unreachable = of(events, 'discovery.vault-unreachable').map(
+      ({ data }) => `${data.facts?.name} ${data.why}`,
+    )
+    expect(unreachable.toSorted()).toEqual(['kv-data-ingest firewall', 'kv-hr-restricted forbidden'])
     const [completed] = of(events, 'discovery.scan-completed')
     expect(completed?.data.unreachable.map(({ why }) => why).toSorted()).toEqual(['firewall', 'forbidden'])
     const known = [...of(events, 'discovery.vault-scanned'), ...of(events, 'discovery.vault-unreachable')]
@@ -155,9 +151,9 @@ describe('a scan of contoso', () => {
     const scanned = of(events, 'discovery.vault-scanned')
     expect(scanned).toHaveLength(1)
     expect(scanned[0]?.data).toMatchObject({ facts: null, found: [], lost: [] })
-    expect(scanned[0]?.data.changed.map(({ name, enabled }) => [name, enabled]).toSorted()).toEqual([
-      ['card-data-encryption', true],
-      ['card-vault-hmac', false],
+    expect(scanned[0]?.data.changed.map(({ name, enabled }) => `${name} ${enabled}`).toSorted()).toEqual([
+      'card-data-encryption true',
+      'card-vault-hmac false',
     ])
     expect(of(events, 'discovery.scan-completed')[0]?.data.calls).toBeLessThanOrEqual(
       1.05 * (leastCalls(d.twin.estate, false, true) + 1),

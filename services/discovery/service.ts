@@ -5,9 +5,9 @@ import * as z from 'zod'
 import { azureCloud } from './azure.ts'
 import type { Cloud } from './cloud.ts'
 import { decideConnect, dueAt, environmentId, environmentOf } from './environment.ts'
-import { requestScan } from './request.ts'
+import { requestScan, scanSend } from './request.ts'
 import { discoveryRoutes } from './routes.ts'
-import { scanCommand, scanSend } from './scan.ts'
+import { scanCommand } from './scan.ts'
 import { estateView } from './views.ts'
 
 export interface DiscoveryOptions {

@@ -23,7 +23,7 @@ const partsOf = (id: string) => {
 }
 
 /** A reference as an edge. Its id holds the target, so that a setting that points elsewhere is another edge. */
-export const edgeOf = (
+const edgeOf = (
   resource: string,
   { setting, vaultName, secretName, status }: Reference,
   vaultIds: ReadonlyMap<string, string>,

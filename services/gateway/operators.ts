@@ -84,8 +84,11 @@ export function createOperators(host: Host, tenant: string) {
     return loaded
   }
 
-  /** Appends what `decision` makes of the present state; made anew when somebody else was faster. */
-  const record = async <R extends { readonly facts: readonly Fact[] }>(
+  /**
+   * Appends what `decision` makes of the present state; made anew when somebody else was faster. A decision may show
+   * who it was that did it.
+   */
+  const record = async <R extends { readonly facts: readonly Fact[]; readonly by?: Actor }>(
     id: string,
     decision: (loaded: Loaded) => Promise<R>,
     doing: Doing,
@@ -98,7 +101,8 @@ export function createOperators(host: Host, tenant: string) {
         stream: id,
         expected: loaded.position,
         facts: decided.facts,
-        ...doing,
+        by: decided.by ?? doing.by,
+        cause: doing.cause,
       })
       known.delete(id)
       if (result.ok) return { decided, appended: result }

@@ -237,6 +237,21 @@ describe('the record', () => {
     ])
   })
 
+  test('of a sign-in names the operator, and of a refused one nobody but the gateway', async () => {
+    await g.ask('POST', '/auth/login', { body: { name: 'admin', password: 'not it at all' } })
+    await g.cookieOf('admin', ADMIN_PASSWORD)
+    const [refused, signedIn] = (await g.gateway.stream(TENANT, await idOf('admin'))).slice(-2)
+    expect(refused).toMatchObject({
+      type: 'gateway.sign-in-refused',
+      by: { kind: 'service', id: 'gateway', address: '192.0.2.7' },
+      data: { reason: 'wrong-password' },
+    })
+    expect(signedIn).toMatchObject({
+      type: 'gateway.signed-in',
+      by: { kind: 'operator', id: await idOf('admin'), address: '192.0.2.7' },
+    })
+  })
+
   test('holds no password and no hash anywhere in the chain', async () => {
     const events = await g.gateway.stream(TENANT, await idOf('admin'))
     const text = JSON.stringify(events)

@@ -83,6 +83,10 @@ export function createSignIn(options: {
       await count(INSTALL, 'unknown')
       return locked
     }
+    // What a known name's attempt reads before and after it, so that both take as long.
+    await operators.load(id)
+    await operators.load(id)
+    await operators.passwordOf(id)
     nobodysHash ??= hashPassword(Buffer.from(random(16)).toString('base64'), random)
     await verifyPassword(password, await nobodysHash)
     const counting = refusedOnce(lockHasEnded(before, now) ? unlocked : before, iso(now))
@@ -103,6 +107,7 @@ export function createSignIn(options: {
         ...doing,
       })
     }
+    await operators.load(id)
     return wrong
   }
 
@@ -133,7 +138,7 @@ export function createSignIn(options: {
     await lockIfDue(id, doing)
     const { decided, appended } = await operators.record(
       id,
-      async ({ operator }): Promise<Attempt & { operator: Operator | null }> => {
+      async ({ operator }): Promise<Attempt & { operator: Operator | null; by?: Actor }> => {
         const now = host.clock.now()
         if (!operator) return { operator, outcome: 'refused', facts: [] }
         // A locked account costs no hashing: its answer says that it is locked anyway.
@@ -146,7 +151,10 @@ export function createSignIn(options: {
             await operators.setPassword(id, await hashPassword(password, random))
           await onRight()
         }
-        return { ...attempted, operator }
+        // Whoever gave the right password is who they said they were.
+        const { address } = doing.by
+        const proven: Actor = { kind: 'operator', id, ...(address ? { address } : {}) }
+        return { ...attempted, operator, ...(attempted.outcome === 'admitted' ? { by: proven } : {}) }
       },
       doing,
     )

@@ -8,8 +8,7 @@ const WITHIN_MS = 4000
 
 try {
   const response = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(WITHIN_MS) })
-  // A service that has no /health of its own says 404, which shows as well that it serves.
-  process.exitCode = response.status < 500 ? 0 : 1
+  process.exitCode = response.ok ? 0 : 1
 } catch {
   // Nobody listens, or not in time: that is the answer.
   process.exitCode = 1

@@ -4,6 +4,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
 
+/** The embedded services did not come up, or ended before the product did: a sentence for whoever started it. */
+export class EmbeddedFailed extends Error {
+  override readonly name = 'EmbeddedFailed'
+}
+
 /** What the embedded services are told and tell. */
 export interface Embedded {
   /** Variables that point the product at them. */
@@ -47,21 +52,26 @@ export function startEmbedded(options: {
   return new Promise((done, failed) => {
     let text = ''
     const timer = setTimeout(() => {
-      failed(new Error('The embedded services were not ready after two minutes'))
+      failed(new EmbeddedFailed('The embedded services were not ready after two minutes'))
       void stop()
     }, READY_MS)
-    options.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+    const giveUp = () => {
+      clearTimeout(timer)
+      void stop().then(() => failed(new EmbeddedFailed('The start was given up')))
+    }
+    options.signal.addEventListener('abort', giveUp, { once: true })
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk
       const end = text.indexOf('\n')
       if (end < 0) return
       clearTimeout(timer)
+      options.signal.removeEventListener('abort', giveUp)
       done({ environment: Ready.parse(JSON.parse(text.slice(0, end))).environment, stop })
       text = ''
     })
     child.once('exit', (code) => {
       clearTimeout(timer)
-      failed(new Error(`The embedded services ended with code ${code}; what they said stands above`))
+      failed(new EmbeddedFailed(`The embedded services ended with code ${code}; why, they said above.`))
       options.onExit()
     })
   })

@@ -11,19 +11,28 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { ConfigurationError, createLog, DatabaseRefused, messageOf, readConfiguration } from '@attestry/kit'
-import { startEmbedded } from './embedded.ts'
+import { createLog, messageOf, readConfiguration } from '@attestry/kit'
+import { EmbeddedFailed, startEmbedded } from './embedded.ts'
 import { isServiceName, SERVICES, startProcess } from './process.ts'
+import { whyNotStarted } from './why-not-started.ts'
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    embedded: { type: 'boolean', default: false },
-    'free-ports': { type: 'boolean', default: false },
-    state: { type: 'string' },
-    estate: { type: 'string' },
-  },
-})
+const readArguments = () => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        embedded: { type: 'boolean', default: false },
+        'free-ports': { type: 'boolean', default: false },
+        state: { type: 'string' },
+        estate: { type: 'string' },
+      },
+    })
+  } catch (error) {
+    console.error(messageOf(error))
+    process.exit(2)
+  }
+}
+const { values, positionals } = readArguments()
 
 const wrong = positionals.find((name) => !isServiceName(name))
 if (wrong) {
@@ -101,8 +110,10 @@ try {
   process.exit(0)
 } catch (error) {
   await stopEmbedded()
+  // Somebody ended it while it started: that is no failure.
+  if (error === stopping.signal.reason || (stopping.signal.aborted && error instanceof EmbeddedFailed))
+    process.exit(130)
   // What an operator can mend is a sentence; anything else shows where it broke.
-  const mendable = error instanceof ConfigurationError || error instanceof DatabaseRefused
-  console.error(mendable || !(error instanceof Error) ? messageOf(error) : error.stack)
+  console.error(whyNotStarted(error) ?? (error instanceof Error ? error.stack : messageOf(error)))
   process.exit(1)
 }

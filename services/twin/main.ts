@@ -8,7 +8,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -31,18 +32,53 @@ const state = resolve(options.state)
 const port = (fixed: number) => (values['free-ports'] ? 0 : fixed)
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
-/** A file of this install: read if it is there, else made, written whole and readable by its owner alone. */
+/** Written whole and on the disk before it has its name, so that no crash leaves half of it. */
+async function write(path: string, text: string): Promise<void> {
+  {
+    await using file = await open(`${path}.new`, 'w', 0o600)
+    await file.writeFile(text)
+    await file.sync()
+  }
+  await rename(`${path}.new`, path)
+}
+
+/** A file of this install: read if it is there, else made, and readable by its owner alone. */
 async function kept(name: string, make: () => Promise<string>): Promise<string> {
   const path = join(state, name)
   try {
-    return await readFile(path, 'utf8')
+    const text = await readFile(path, 'utf8')
+    if (text.trim() === '')
+      throw new Error(`${path} is empty: restore it from a backup, or move ${state} away to begin anew`)
+    return text
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
   }
   const text = await make()
-  await writeFile(`${path}.new`, text, { mode: 0o600 })
-  await rename(`${path}.new`, path)
+  await write(path, text)
   return text
+}
+
+const PORTS = { 'the cloud twin': 4610, 'the time-stamp authority': 4611, 'the local broker': 4620 } as const
+
+/**
+ * Looks at the fixed ports before anything starts, so that what is wrong is said once. Postgres looks at its own:
+ * a server of an earlier run is taken over.
+ * @throws naming every port that is taken
+ */
+async function refuseTakenPorts(): Promise<void> {
+  if (values['free-ports']) return
+  const taken: string[] = []
+  for (const [name, number] of Object.entries(PORTS)) {
+    const server = createServer()
+    const { promise, resolve: answer } = Promise.withResolvers<boolean>()
+    server.once('error', () => answer(false))
+    server.listen(number, '127.0.0.1', () => server.close(() => answer(true)))
+    if (!(await promise)) taken.push(`${number} (${name})`)
+  }
+  if (taken.length > 0)
+    throw new Error(
+      `In use by another program, perhaps another Attestry: ${taken.length === 1 ? 'port' : 'ports'} ${taken.join(', ')}. End it, or start with --free-ports.`,
+    )
 }
 
 const READY_MS = 60_000
@@ -80,12 +116,14 @@ function start<S extends z.ZodType>(
 }
 
 let stopping = false
+const over = new AbortController()
 const endings: (() => Promise<void>)[] = []
 
 async function stop(why: string | null): Promise<void> {
   if (stopping) return
   stopping = true
   if (why) console.error(`The embedded services stop: ${why}`)
+  over.abort(new Error('the embedded services stop'))
   const results = await Promise.allSettled(endings.map((end) => end()))
   for (const r of results) if (r.status === 'rejected') console.error('Stopping failed:', r.reason)
   process.exit(why ? 1 : 0)
@@ -109,17 +147,20 @@ async function startTsa(): Promise<{ url: string; rootFile: string }> {
   // Our own file, readable by its owner alone; loadAuthority checks what it says.
   const tsa = await createTsa({ clock, random, saved: JSON.parse(saved) as SavedAuthority })
   const rootFile = join(state, 'tsa-root.pem')
-  await writeFile(rootFile, tsa.rootPem)
+  await write(rootFile, tsa.rootPem)
   return new Promise((done, failed) => {
-    const server = serve({ fetch: tsa.fetch, port: port(4611), hostname: '127.0.0.1' }, (info) => {
-      endings.push(
-        () =>
-          new Promise((closed) => {
-            server.close(() => closed())
-          }),
-      )
-      done({ url: `http://127.0.0.1:${info.port}/tsa`, rootFile })
-    })
+    const server = serve(
+      { fetch: tsa.fetch, port: port(PORTS['the time-stamp authority']), hostname: '127.0.0.1' },
+      (info) => {
+        endings.push(
+          () =>
+            new Promise((closed) => {
+              server.close(() => closed())
+            }),
+        )
+        done({ url: `http://127.0.0.1:${info.port}/tsa`, rootFile })
+      },
+    )
     server.on('error', failed)
   })
 }
@@ -130,15 +171,21 @@ process.stdin.resume()
 process.on('SIGINT', () => {})
 
 try {
+  await refuseTakenPorts()
   await mkdir(state, { recursive: true, mode: 0o700 })
   await chmod(state, 0o711)
   const secretKey = await kept('secret-key', () => Promise.resolve(randomBytes(32).toString('base64url')))
   const busKey = await kept('bus-key', () => Promise.resolve(randomBytes(32).toString('base64')))
+  const startingPostgres = startPostgres({ stateDir: state, port: port(4630), signal: over.signal })
+  // Also when we stop while it starts: left alone, it would go on without us.
+  endings.push(() =>
+    startingPostgres.then(
+      (p) => p.stop(),
+      () => undefined,
+    ),
+  )
   const [postgres, broker, cloud, tsa] = await Promise.all([
-    startPostgres({ stateDir: state, port: port(4630) }).then((p) => {
-      endings.push(() => p.stop())
-      return p
-    }),
+    startingPostgres,
     start(
       'The local broker',
       [
@@ -146,7 +193,7 @@ try {
         '--config',
         here('../../deploy/servicebus/config.json'),
         '--port',
-        String(port(4620)),
+        String(port(PORTS['the local broker'])),
       ],
       z.object({ connectionString: z.string() }),
       { SERVICE_BUS_KEY: busKey },
@@ -159,7 +206,7 @@ try {
       [
         here('./cloud-main.ts'),
         '--port',
-        String(port(4610)),
+        String(port(PORTS['the cloud twin'])),
         '--estate',
         options.estate,
         '--state',

@@ -29,6 +29,8 @@ export function useLive(): Live {
   return live
 }
 
+const EVERYTHING = ['discovery', 'compliance', 'evidence', 'gateway'] as const
+
 /** Events that come together are answered with one round of reads. */
 const GATHER_MS = 200
 /** Folds write their rows a moment after the event: everything is read a second time. */
@@ -69,16 +71,23 @@ export function LiveFeed(props: ParentProps) {
   }
 
   const follow = async (): Promise<void> => {
+    let last: string | null = null
     for (let attempt = 0; !end.signal.aborted; attempt += 1) {
       try {
-        const events = openEvents(api.gateway.live.address({}), end.signal, () => {
-          // What happened while nobody listened is unknown: after a gap, everything is read again.
-          if (attempt > 0) touch(['discovery', 'compliance', 'evidence', 'gateway'])
-          attempt = 0
-          setState('live')
+        const events = openEvents(api.gateway.live.address({}), end.signal, {
+          after: last,
+          opened: () => {
+            // Before the first event there is no place to go on from: after a gap, everything is read again.
+            if (attempt > 0 && last === null) touch(EVERYTHING)
+            attempt = 0
+            setState('live')
+          },
         })
         for await (const event of events) {
+          last = event.id ?? last
           const note = readNote(event.data)
+          // `reset`: more was missed than the feed tells one by one.
+          if (event.event === 'reset') touch(EVERYTHING)
           if (!note) continue
           setSeq(note.seq)
           touch(staleAfter(note.type))

@@ -38,26 +38,29 @@ const SILENCE_MS = 75_000
 
 /**
  * Opens a stream of server-sent events with fetch, so that a refusal arrives as its problem document (EventSource
- * hides it). Ends when the server ends it or the signal is aborted; throws `ProblemError` otherwise.
+ * hides it). `after` is the id of the last event seen before; the server tells what was missed since. Ends when the server ends it or the signal is aborted; throws `ProblemError` otherwise.
  */
 export async function* openEvents(
   address: string,
   signal: AbortSignal,
-  opened: () => void = () => {},
+  options: { opened?: () => void; after?: string | null } = {},
 ): AsyncGenerator<ServerEvent> {
   const quiet = new AbortController()
   let timer = setTimeout(() => quiet.abort(), SILENCE_MS)
   try {
     const response = await fetch(address, {
       credentials: 'same-origin',
-      headers: { accept: 'text/event-stream' },
+      headers: {
+        accept: 'text/event-stream',
+        ...(options.after ? { 'last-event-id': options.after } : {}),
+      },
       signal: AbortSignal.any([signal, quiet.signal]),
     })
     if (!response.ok || !response.body) {
       const json = (response.headers.get('content-type') ?? '').includes('json')
       throw new ProblemError(problemFrom(response.status, json ? await response.json() : undefined))
     }
-    opened()
+    options.opened?.()
     const decoder = new TextDecoder()
     const reader = response.body.getReader()
     let rest = ''

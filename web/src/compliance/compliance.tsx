@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import { For, Match, Switch } from 'solid-js'
 import { useAddress } from '../address.ts'
 import { api } from '../api.ts'
@@ -26,12 +25,12 @@ export function Compliance() {
       <nav class="tabs" aria-label="Parts of compliance">
         <For each={PARTS}>
           {([part, name]) => (
-            <A
+            <a
               href={part === '' ? '/compliance' : `/compliance?part=${part}`}
               aria-current={address.get('part') === part ? 'page' : undefined}
             >
               {name}
-            </A>
+            </a>
           )}
         </For>
       </nav>

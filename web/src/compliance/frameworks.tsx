@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import { For, Show } from 'solid-js'
 import { api, type ReplyOf } from '../api.ts'
 import { count } from '../numbers.ts'
@@ -40,14 +39,14 @@ export function FrameworkList(props: {
                 <For each={known().items}>
                   {(framework) => (
                     <li>
-                      <A
+                      <a
                         href={props.href(framework.framework)}
                         aria-current={framework.framework === current()?.framework ? 'page' : undefined}
                         data-row=""
                       >
                         <span>{framework.title}</span>
                         <Tally controls={framework.controls} />
-                      </A>
+                      </a>
                     </li>
                   )}
                 </For>
@@ -139,9 +138,9 @@ function ControlRow(props: { control: Control; ids: 'published' | 'product' }) {
           <p class="control-rules">
             <For each={props.control.rules}>
               {(rule) => (
-                <A href={`/compliance?part=rules&rule=${rule}`}>
+                <a href={`/compliance?part=rules&rule=${rule}`}>
                   <code>{rule}</code>
-                </A>
+                </a>
               )}
             </For>
           </p>

@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import { createEffect, createMemo, For, Show } from 'solid-js'
 import type { api, ReplyOf } from '../api.ts'
 import { count } from '../numbers.ts'
@@ -83,9 +82,9 @@ function RuleRows(props: { rule: Rules['items'][number]; open: boolean; href: st
     <>
       <tr data-selected={props.open ? '' : undefined} ref={row}>
         <th scope="row">
-          <A class="table-link" data-row="" href={props.href} noScroll aria-expanded={props.open}>
+          <a class="table-link" data-row="" href={props.href} aria-expanded={props.open}>
             <code class="soft">{props.rule.rule}</code> <span>{props.rule.name}</span>
-          </A>
+          </a>
         </th>
         <td class="wide-only">
           <Severity of={props.rule.severity} />
@@ -114,7 +113,7 @@ function RuleRows(props: { rule: Rules['items'][number]; open: boolean; href: st
                   <Show when={props.rule.share < 1}>
                     ; at least {Math.round(props.rule.share * 100)}% must pass
                   </Show>
-                  . <A href={`/findings?rule=${props.rule.rule}`}>Its findings</A>
+                  . <a href={`/findings?rule=${props.rule.rule}`}>Its findings</a>
                 </p>
               )}
             </Show>
@@ -124,9 +123,9 @@ function RuleRows(props: { rule: Rules['items'][number]; open: boolean; href: st
                 fallback={<span class="faint">Operational: no framework asks for it.</span>}
               >
                 {(c) => (
-                  <A href={`/compliance?framework=${c.framework}`}>
+                  <a href={`/compliance?framework=${c.framework}`}>
                     {c.framework} <code>{c.published.length > 0 ? c.published.join(', ') : c.control}</code>
-                  </A>
+                  </a>
                 )}
               </For>
             </p>

@@ -56,16 +56,13 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
     <li class="bundle" data-fresh={props.fresh ? '' : undefined} data-state={bundle().state}>
       <header class="bundle-head">
         <Badge tone={STATES[bundle().state].tone}>{STATES[bundle().state].word}</Badge>
-        <h3
+        <h2
           title={`${exact(bundle().period.from, zone)}\nto\n${exact(bundle().period.to, zone)}`}
           class="tabular"
         >
           {stamp(bundle().period.from, zone).slice(0, 10)} to{' '}
           {stamp(new Date(Date.parse(bundle().period.to) - 1).toISOString(), zone).slice(0, 10)}
-        </h3>
-        <span class="soft">
-          asked for <Instant at={bundle().requestedAt} />
-        </span>
+        </h2>
         <span class="bundle-actions">
           <Show when={isOpen(bundle()) && may(api.evidence.cancelBundle)}>
             <Button
@@ -93,6 +90,9 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
       </header>
       <ul class="bundle-reports">
         <For each={bundle().reports}>{(report) => <li>{REPORTS[report].name}</li>}</For>
+        <li class="faint">
+          asked for <Instant at={bundle().requestedAt} />
+        </li>
       </ul>
       <ProblemNotice problem={cancel.problem()} />
       <Show when={isOpen(bundle())}>

@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import ArrowRight from 'lucide-solid/icons/arrow-right'
 import { createMemo, For, Show } from 'solid-js'
 import type { api, ReplyOf } from '../api.ts'
@@ -37,7 +36,7 @@ export function ByRule(props: {
           <For each={failing()} fallback={<Empty title="No rule fails">Nothing to gather.</Empty>}>
             {(rule) => (
               <li>
-                <A href={props.href(rule.rule)} data-row="" class="by-rule-head">
+                <a href={props.href(rule.rule)} data-row="" class="by-rule-head">
                   <Severity of={rule.severity} />
                   <strong>{rule.name}</strong>
                   <code class="soft">{rule.rule}</code>
@@ -46,7 +45,7 @@ export function ByRule(props: {
                     <span class="faint"> of {count(rule.result?.population ?? 0)}</span>
                   </span>
                   <ArrowRight size={14} aria-hidden="true" />
-                </A>
+                </a>
                 <p class="soft">{rule.says}</p>
                 <p class="remedy">{rule.remedy}</p>
               </li>

@@ -1,5 +1,4 @@
 import type { Finding } from '@attestry/contracts/http'
-import { A } from '@solidjs/router'
 import ArrowRight from 'lucide-solid/icons/arrow-right'
 import { For, Show } from 'solid-js'
 import { api } from '../api.ts'
@@ -43,7 +42,7 @@ export function FindingDetail(props: { finding: Finding; back: string }) {
         </section>
         <section aria-label="On">
           <h3>On</h3>
-          <A class="card-link" href={subjectAddress(props.finding)}>
+          <a class="card-link" href={subjectAddress(props.finding)}>
             <span class="clip">
               <strong>{props.finding.subjectName}</strong>{' '}
               <span class="faint">
@@ -54,7 +53,7 @@ export function FindingDetail(props: { finding: Finding; back: string }) {
               </span>
             </span>
             <ArrowRight size={14} aria-hidden="true" />
-          </A>
+          </a>
         </section>
         <Facts
           rows={[
@@ -74,7 +73,7 @@ export function FindingDetail(props: { finding: Finding; back: string }) {
             ['Last seen', <Instant at={props.finding.lastSeen} />],
             ['Resolved', props.finding.resolvedAt ? <Instant at={props.finding.resolvedAt} /> : null],
             ['Came back', props.finding.reopened > 0 ? `${props.finding.reopened}×` : null],
-            ['Rule', <A href={`/compliance?part=rules&rule=${props.finding.rule}`}>{props.finding.rule}</A>],
+            ['Rule', <a href={`/compliance?part=rules&rule=${props.finding.rule}`}>{props.finding.rule}</a>],
             ['Weight', rule() ? `${rule()?.weight} in the score` : null],
             ['Finding id', <Code text={props.finding.finding} label="finding id" short />],
           ]}
@@ -86,7 +85,7 @@ export function FindingDetail(props: { finding: Finding; back: string }) {
               <For each={rule()?.controls}>
                 {(c) => (
                   <li>
-                    <A href={`/compliance?framework=${c.framework}`}>{c.framework}</A>{' '}
+                    <a href={`/compliance?framework=${c.framework}`}>{c.framework}</a>{' '}
                     <code>{c.published.length > 0 ? c.published.join(', ') : c.control}</code>
                   </li>
                 )}

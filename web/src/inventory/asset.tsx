@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import ArrowRight from 'lucide-solid/icons/arrow-right'
 import { For, Show } from 'solid-js'
 import { api } from '../api.ts'
@@ -151,18 +150,18 @@ function OpenFindings(props: { findings: Reading<ReplyOf<typeof api.compliance.l
           <ul class="cards">
             <For
               each={page().items}
-              fallback={<p class="faint">None. Every rule that speaks of it is satisfied.</p>}
+              fallback={<li class="faint">None. Every rule that speaks of it is satisfied.</li>}
             >
               {(finding) => (
                 <li>
-                  <A
+                  <a
                     class="card-link"
                     href={`/findings?finding=${finding.finding}&subject=${finding.subject}`}
                   >
                     <Severity of={finding.severity} />
                     <span class="clip">{finding.ruleName}</span>
                     <ArrowRight size={14} aria-hidden="true" />
-                  </A>
+                  </a>
                   <p class="soft">{finding.reason}</p>
                 </li>
               )}
@@ -191,9 +190,11 @@ function UsedBy(props: { asset: Detail }) {
         <For
           each={props.asset.usedBy}
           fallback={
-            <Empty title="No dependents known">
-              That is not proof that nobody uses it: only what the scan may read is mapped.
-            </Empty>
+            <li>
+              <Empty title="No dependents known">
+                That is not proof that nobody uses it: only what the scan may read is mapped.
+              </Empty>
+            </li>
           }
         >
           {(d) => (

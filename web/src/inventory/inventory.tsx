@@ -63,6 +63,7 @@ const COLUMNS: readonly Column<AssetRow>[] = [
     narrow: 'sub-end',
     cell: (row) => (
       <span class={row.dependents === 0 ? 'faint' : undefined} title={counted(row.dependents, 'dependent')}>
+        <span class="compact-only">used by </span>
         {count(row.dependents)}
       </span>
     ),

@@ -95,7 +95,7 @@ function Board() {
               </ul>
             </Panel>
             <Panel title="Services" note="how far each is behind the ledger">
-              <div class="table-scroll" tabindex="0" role="region" aria-label="Services">
+              <div class="table-scroll" tabindex="0" role="region" aria-label="Services and their lag">
                 <table class="table">
                   <thead>
                     <tr>

@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import { createMemo, For, Show } from 'solid-js'
 import type { api, ReplyOf } from '../api.ts'
 import { count, counted } from '../numbers.ts'
@@ -6,6 +5,7 @@ import type { Reading } from '../reading.ts'
 import { ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { now } from '../ui/now.ts'
 import { Panel } from '../ui/panel.tsx'
+import { NextToExpire } from './next.tsx'
 import { type Day, heatMap, heatMapSays } from './heat-map.ts'
 
 type Summary = ReplyOf<typeof api.discovery.summariseAssets.endpoint>
@@ -32,30 +32,30 @@ export function Expiries(props: { summary: Reading<Summary> }) {
           <>
             <ul class="figures">
               <li>
-                <A href="/inventory?state=expired&sort=expires">
+                <a href="/inventory?state=expired&sort=expires">
                   <strong class="tabular" data-tone={state('expired') > 0 ? 'critical' : undefined}>
                     {count(state('expired'))}
                   </strong>{' '}
                   expired
-                </A>
+                </a>
               </li>
               <li>
-                <A href="/inventory?state=expires-7d&sort=expires">
+                <a href="/inventory?state=expires-7d&sort=expires">
                   <strong class="tabular" data-tone={state('expires-7d') > 0 ? 'high' : undefined}>
                     {count(state('expires-7d'))}
                   </strong>{' '}
                   within 7 days
-                </A>
+                </a>
               </li>
               <li>
-                <A href="/inventory?state=expires-30d&sort=expires">
+                <a href="/inventory?state=expires-30d&sort=expires">
                   <strong class="tabular">{count(state('expires-30d'))}</strong> within 30 days
-                </A>
+                </a>
               </li>
               <li>
-                <A href="/inventory?state=no-expiry">
+                <a href="/inventory?state=no-expiry">
                   <strong class="tabular">{count(state('no-expiry'))}</strong> without expiry
-                </A>
+                </a>
               </li>
             </ul>
             <div class="calendar-scroll" tabindex="0" role="region" aria-label="Calendar of expiries">
@@ -93,13 +93,13 @@ export function Expiries(props: { summary: Reading<Summary> }) {
                                     when={day().count > 0}
                                     fallback={<span title={`${day().day}: nothing expires`} />}
                                   >
-                                    <A
+                                    <a
                                       href={addressOf(day())}
                                       title={`${day().day}: ${counted(day().count, 'credential')} expire`}
                                       aria-label={`${day().day}: ${counted(day().count, 'credential')}`}
                                     >
                                       {day().count > 99 ? '99' : day().count}
-                                    </A>
+                                    </a>
                                   </Show>
                                 </td>
                               )}
@@ -112,6 +112,7 @@ export function Expiries(props: { summary: Reading<Summary> }) {
                 </tbody>
               </table>
             </div>
+            <NextToExpire />
           </>
         )}
       </Show>

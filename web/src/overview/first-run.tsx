@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import Check from 'lucide-solid/icons/check'
 import { type JSX, Show } from 'solid-js'
 import { useSession } from '../session/session.tsx'
@@ -23,7 +22,7 @@ export function FirstRun(props: { environments: Environments; evaluated: boolean
               fallback={
                 <>
                   Give the identity Attestry runs as Reader on the subscriptions and Key Vault Reader on the
-                  vaults, then <A href="/settings/environments">connect it</A>. Values of secrets are never
+                  vaults, then <a href="/settings/environments">connect it</a>. Values of secrets are never
                   read.
                 </>
               }
@@ -41,7 +40,7 @@ export function FirstRun(props: { environments: Environments; evaluated: boolean
             do.
           </Step>
           <Step done={false} now={false} title="Hand an auditor the evidence">
-            A signed, timestamped bundle that can be verified offline. <A href="/evidence">Evidence</A>
+            A signed, timestamped bundle that can be verified offline. <a href="/evidence">Evidence</a>
           </Step>
         </ol>
       </Panel>

@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import { For, Show } from 'solid-js'
 import type { api, ReplyOf } from '../api.ts'
 import { KIND_WORDS } from '../inventory/kinds.ts'
@@ -21,7 +20,7 @@ export function Holdings(props: {
   summary: Reading<ReplyOf<typeof api.discovery.summariseAssets.endpoint>>
 }) {
   return (
-    <Panel title="Estate" class="holdings" actions={<A href="/inventory">Inventory</A>}>
+    <Panel title="Estate" class="holdings" actions={<a href="/inventory">Inventory</a>}>
       <Show
         when={props.summary.data()}
         fallback={
@@ -35,20 +34,20 @@ export function Holdings(props: {
             <For each={summary().kinds}>
               {(kind) => (
                 <li>
-                  <A href={`/inventory?kind=${kind.kind}`}>
+                  <a href={`/inventory?kind=${kind.kind}`}>
                     <KindIcon kind={kind.kind} />
                     <span>{PLURALS[kind.kind]}</span>
                     <strong class="tabular">{count(kind.count)}</strong>
-                  </A>
+                  </a>
                 </li>
               )}
             </For>
             <li>
-              <A href="/vaults">
+              <a href="/vaults">
                 <span class="kind-icon" />
                 <span>Vaults</span>
                 <strong class="tabular">{count(summary().vaults)}</strong>
-              </A>
+              </a>
             </li>
             <li>
               <span class="holdings-row">

@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import CircleCheck from 'lucide-solid/icons/circle-check'
 import { For, Show } from 'solid-js'
 import { api } from '../api.ts'
@@ -13,7 +12,7 @@ import { Panel } from '../ui/panel.tsx'
 /** What needs somebody now: the worst open findings, each with what to do. */
 export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.readScore.endpoint>> }) {
   const findings = createReading(api.compliance.listFindings, () => ({
-    query: { state: 'open' as const, limit: 7 },
+    query: { state: 'open' as const, limit: 6 },
   }))
   return (
     <Panel
@@ -22,13 +21,13 @@ export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.read
       note={
         <For each={props.score.data()?.open ?? []}>
           {(open) => (
-            <A class="quiet-link" href={`/findings?severity=${open.severity}`}>
+            <a class="quiet-link" href={`/findings?severity=${open.severity}`}>
               <Severity of={open.severity} wordless /> <span class="tabular">{count(open.count)}</span>
-            </A>
+            </a>
           )}
         </For>
       }
-      actions={<A href="/findings">All findings</A>}
+      actions={<a href="/findings">All findings</a>}
     >
       <ProblemNotice problem={findings.problem()} again={findings.again} />
       <Show
@@ -56,7 +55,7 @@ export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.read
             >
               {(finding) => (
                 <li>
-                  <A href={`/findings?finding=${finding.finding}`} data-row="">
+                  <a href={`/findings?finding=${finding.finding}`} data-row="" title={finding.reason}>
                     <Severity of={finding.severity} wordless />
                     <span class="needs-text">
                       <span class="clip">{finding.reason}</span>
@@ -66,7 +65,7 @@ export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.read
                       </span>
                     </span>
                     <Instant at={finding.firstSeen} form="short" />
-                  </A>
+                  </a>
                 </li>
               )}
             </For>

@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import TrendingDown from 'lucide-solid/icons/trending-down'
 import TrendingUp from 'lucide-solid/icons/trending-up'
 import { For, lazy, Show, Suspense } from 'solid-js'
@@ -41,7 +40,7 @@ export function ScorePanel(props: { score: Reading<Score> }) {
           )}
         </Show>
       }
-      actions={<A href="/compliance?part=score">How it is made</A>}
+      actions={<a href="/compliance?part=score">How it is made</a>}
     >
       <ProblemNotice problem={props.score.problem()} again={props.score.again} />
       <Show
@@ -98,27 +97,24 @@ function Known(props: { current: Evaluation; score: Score }) {
               <dd class="tabular">{percent(props.current.assetProgress ?? 0)}%</dd>
             </div>
           </Show>
-          <div>
-            <dt>Since last time</dt>
-            <dd>
-              <Show when={moved()}>
-                {(points) => (
-                  <span class="moved" data-tone={points() > 0 ? 'good' : 'critical'}>
-                    <Show when={points() > 0} fallback={<TrendingDown size={14} aria-label="down" />}>
-                      <TrendingUp size={14} aria-label="up" />
-                    </Show>
-                    <span class="tabular">{Math.abs(points()).toFixed(1)}</span>
-                  </span>
-                )}
-              </Show>{' '}
-              {movedSays(props.score.moved)}
-            </dd>
-          </div>
         </dl>
+        <p class="soft">
+          <Show when={moved()}>
+            {(points) => (
+              <strong class="moved" data-tone={points() > 0 ? 'good' : 'critical'}>
+                <Show when={points() > 0} fallback={<TrendingDown size={14} aria-hidden="true" />}>
+                  <TrendingUp size={14} aria-hidden="true" />
+                </Show>
+                {points() > 0 ? 'Up' : 'Down'} <span class="tabular">{Math.abs(points()).toFixed(1)}</span>
+              </strong>
+            )}
+          </Show>{' '}
+          since last time: {movedSays(props.score.moved)}.
+        </p>
       </div>
       <figure class="score-trend">
         <Suspense fallback={<div class="trend" />}>
-          <Trend points={props.score.trend} />
+          <Trend points={props.score.trend} height={196} />
         </Suspense>
         <figcaption>
           <span data-line="score">Score</span>

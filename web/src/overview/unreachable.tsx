@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import Unplug from 'lucide-solid/icons/unplug'
 import { For, Show } from 'solid-js'
 import { UNREACHABLE } from '../vaults/posture.ts'
@@ -14,17 +13,17 @@ export function UnreachableVaults(props: { environments: Environments | undefine
         title="Not readable"
         class="unreachable"
         note="what they hold counts as unknown, never as a pass"
-        actions={<A href="/vaults?only=unreachable">All</A>}
+        actions={<a href="/vaults?only=unreachable">All</a>}
       >
         <ul class="plain-rows">
           <For each={vaults().slice(0, 6)}>
             {(vault) => (
               <li>
-                <A href={`/vaults?vault=${vault.vault}`} data-row="">
+                <a href={`/vaults?vault=${vault.vault}`} data-row="">
                   <Unplug size={15} aria-hidden="true" />
                   <strong class="clip">{vault.name}</strong>
                   <span class="clip soft">{UNREACHABLE[vault.why].says}</span>
-                </A>
+                </a>
               </li>
             )}
           </For>

@@ -120,7 +120,7 @@ export function People() {
                           <Button
                             kind="quiet"
                             onClick={() => setChanging(operator)}
-                            aria-label={`Change roles of ${operator.name}`}
+                            aria-label={`Roles of ${operator.name}`}
                           >
                             Roles
                           </Button>
@@ -130,7 +130,7 @@ export function People() {
                             kind="quiet"
                             busy={reset.busy()}
                             onClick={() => void reset.run(operator)}
-                            aria-label={`Reset the password of ${operator.name}`}
+                            aria-label={`Reset password of ${operator.name}`}
                           >
                             Reset password
                           </Button>

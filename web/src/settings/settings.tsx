@@ -1,4 +1,4 @@
-import { A, useParams } from '@solidjs/router'
+import { useParams } from '@solidjs/router'
 import { For, Match, Show, Switch } from 'solid-js'
 import { api } from '../api.ts'
 import { rolesNeeded } from '../session/roles.ts'
@@ -27,9 +27,9 @@ export function Settings() {
       <nav class="tabs" aria-label="Parts of settings">
         <For each={PARTS}>
           {([path, name]) => (
-            <A href={`/settings/${path}`} aria-current={part() === path ? 'page' : undefined}>
+            <a href={`/settings/${path}`} aria-current={part() === path ? 'page' : undefined}>
               {name}
-            </A>
+            </a>
           )}
         </For>
       </nav>

@@ -24,7 +24,11 @@ export async function openBrowser(): Promise<Browser> {
   if (found !== undefined)
     return chromium.launch({ executablePath: found, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] })
   const { default: packed } = await import('@sparticuz/chromium')
-  return chromium.launch({ executablePath: await packed.executablePath(), args: packed.args })
+  return chromium.launch({
+    executablePath: await packed.executablePath(),
+    // One process for all, as the package asks for small containers, ends the browser with its first closed page.
+    args: packed.args.filter((arg) => arg !== '--single-process'),
+  })
 }
 
 /** Builds the console into a folder of its own, removed when disposed. */

@@ -14,14 +14,24 @@ export function Dialog(
     keep?: boolean
   }>,
 ) {
+  let content: HTMLDivElement | undefined
   return (
     <Kobalte.Root open={props.open} onOpenChange={(open) => (open ? undefined : props.onClose())}>
       <Kobalte.Portal>
         <Kobalte.Overlay class="dialog-overlay" />
         <div class="dialog-place">
           <Kobalte.Content
+            ref={content}
             class="dialog"
             data-wide={props.wide ? '' : undefined}
+            onOpenAutoFocus={(event) => {
+              const first = content?.querySelector<HTMLElement>(
+                'input:not([tabindex="-1"]), select, textarea, .dialog-actions button',
+              )
+              if (!first) return
+              event.preventDefault()
+              first.focus()
+            }}
             onInteractOutside={(event) => (props.keep ? event.preventDefault() : undefined)}
           >
             <header class="dialog-head">

@@ -30,7 +30,7 @@ export function Filter(props: {
   onChange: (value: string) => void
 }) {
   return (
-    <label class="filter" data-set={props.value === '' ? undefined : ''}>
+    <label class="filter" data-set={props.value === props.options[0]?.[0] ? undefined : ''}>
       <span>{props.label}</span>
       <select value={props.value} onChange={(event) => props.onChange(event.currentTarget.value)}>
         {props.options.map(([value, text]) => (

@@ -1,11 +1,10 @@
-import { A } from '@solidjs/router'
 import { createVirtualizer } from '@tanstack/solid-virtual'
 import ArrowDown from 'lucide-solid/icons/arrow-down'
 import ArrowUp from 'lucide-solid/icons/arrow-up'
-import { createEffect, createSignal, For, type JSX, onCleanup, Show } from 'solid-js'
+import { createEffect, createSignal, For, type JSX, onCleanup, onMount, Show } from 'solid-js'
 import type { Pages } from '../pages.ts'
 
-/** A column of a long list. On a narrow screen each row is two lines, and `narrow` says which place a cell takes. */
+/** A column of a long list. In a narrow list each row is two lines, and `narrow` says which place a cell takes. */
 export interface Column<T> {
   readonly id: string
   readonly label: string
@@ -23,21 +22,10 @@ export interface Sorting {
   readonly order: 'asc' | 'desc'
 }
 
-const NARROW = '(max-width: 720px)'
+/** Below this width of the list, pixels, each row is two lines: on a phone, or beside an open panel. */
+const COMPACT = 720
 const WIDE_ROW = 36
-const NARROW_ROW = 58
-
-/** Whether the screen is a narrow one. */
-export function createNarrow(): () => boolean {
-  const query = globalThis.matchMedia(NARROW)
-  const [narrow, setNarrow] = createSignal(query.matches)
-  const listen = (): void => {
-    setNarrow(query.matches)
-  }
-  query.addEventListener('change', listen)
-  onCleanup(() => query.removeEventListener('change', listen))
-  return narrow
-}
+const COMPACT_ROW = 58
 
 /**
  * A list of any length: only the rows in view are in the document, and more is read as somebody scrolls. Each row
@@ -55,9 +43,18 @@ export function Rows<T>(props: {
   onSort?: (by: string) => void
   empty: JSX.Element
 }) {
+  let body: HTMLDivElement | undefined
   const [scroller, setScroller] = createSignal<HTMLDivElement | null>(null)
-  const narrow = createNarrow()
-  const size = (): number => (narrow() ? NARROW_ROW : WIDE_ROW)
+  // Not in `ref`: until it is in the page the element belongs to its template's document, which has no window.
+  onMount(() => {
+    if (!body) return
+    setScroller(body)
+    const sized = new ResizeObserver(([entry]) => setCompact((entry?.contentRect.width ?? COMPACT) < COMPACT))
+    sized.observe(body)
+    onCleanup(() => sized.disconnect())
+  })
+  const [compact, setCompact] = createSignal(globalThis.innerWidth < COMPACT)
+  const size = (): number => (compact() ? COMPACT_ROW : WIDE_ROW)
   const virtual = createVirtualizer<HTMLDivElement, HTMLDivElement>({
     get count() {
       return props.pages.total() ?? 0
@@ -83,6 +80,7 @@ export function Rows<T>(props: {
       aria-rowcount={(props.pages.total() ?? 0) + 1}
       aria-busy={props.pages.loading() ? 'true' : undefined}
       data-settling={props.pages.settling() && props.pages.rows().length > 0 ? '' : undefined}
+      data-compact={compact() ? '' : undefined}
       style={{ '--tracks': tracks() }}
     >
       <div class="rows-head" role="rowgroup">
@@ -114,13 +112,7 @@ export function Rows<T>(props: {
           </For>
         </div>
       </div>
-      <div
-        class="rows-scroll"
-        ref={setScroller}
-        role="rowgroup"
-        tabindex="0"
-        aria-label={`${props.label}: rows`}
-      >
+      <div class="rows-scroll" ref={body} role="rowgroup" tabindex="0" aria-label={`${props.label}: rows`}>
         <Show
           when={props.pages.total() !== 0}
           fallback={
@@ -167,11 +159,10 @@ export function Rows<T>(props: {
                               data-narrow={column.narrow}
                             >
                               <Show when={i() === 0} fallback={column.cell(row())}>
-                                <A
+                                <a
                                   class="row-link"
                                   data-row=""
                                   href={props.href(row())}
-                                  noScroll
                                   aria-label={props.name(row())}
                                 />
                                 {column.cell(row())}

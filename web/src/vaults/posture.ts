@@ -29,7 +29,10 @@ export type Check = 'good' | 'bad' | 'unsaid'
 export interface Posture {
   readonly name: string
   readonly check: Check
+  /** A few words for a table. */
   readonly says: string
+  /** What the words leave out. */
+  readonly more?: string
   readonly rule: string
 }
 
@@ -43,13 +46,15 @@ export function postureOf(vault: Vault): readonly Posture[] {
       says:
         vault.softDelete === false
           ? 'off'
-          : `on${vault.retentionDays === null ? '' : `, ${vault.retentionDays} days`}${vault.softDelete === null ? ' (the platform’s default)' : ''}`,
+          : `on${vault.retentionDays === null ? '' : `, ${vault.retentionDays} days`}`,
+      ...(vault.softDelete === null ? { more: 'by the platform’s default' } : {}),
       rule: 'CIS-8.5',
     },
     {
       name: 'Purge protection',
       check: vault.purgeProtection === true ? 'good' : 'bad',
-      says: vault.purgeProtection === true ? 'on' : 'off: deleted items can be destroyed at once',
+      says: vault.purgeProtection === true ? 'on' : 'off',
+      ...(vault.purgeProtection === true ? {} : { more: 'deleted items can be destroyed at once' }),
       rule: 'CIS-8.6',
     },
     {
@@ -67,7 +72,8 @@ export function postureOf(vault: Vault): readonly Posture[] {
     {
       name: 'Protection',
       check: vault.sku === 'premium' ? 'good' : 'unsaid',
-      says: vault.sku === 'premium' ? 'premium: HSM keys possible' : 'standard: software keys',
+      says: vault.sku,
+      more: vault.sku === 'premium' ? 'keys in hardware are possible' : 'keys in software only',
       rule: 'KMS-HSM',
     },
   ]

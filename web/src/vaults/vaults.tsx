@@ -1,4 +1,3 @@
-import { A } from '@solidjs/router'
 import Check from 'lucide-solid/icons/check'
 import Unplug from 'lucide-solid/icons/unplug'
 import X from 'lucide-solid/icons/x'
@@ -116,14 +115,9 @@ export function Vaults() {
                     {(vault) => (
                       <tr data-selected={vault.vault === address.get('vault') ? '' : undefined}>
                         <th scope="row">
-                          <A
-                            class="table-link"
-                            data-row=""
-                            href={address.with({ vault: vault.vault })}
-                            noScroll
-                          >
+                          <a class="table-link" data-row="" href={address.with({ vault: vault.vault })}>
                             <span class="clip">{vault.facts.name}</span>
-                          </A>
+                          </a>
                           <Show when={vault.unreachable}>
                             {(why) => (
                               <Badge tone="high" icon={<Unplug size={12} aria-hidden="true" />}>
@@ -166,12 +160,15 @@ function PostureMark(props: { posture: Posture; long?: boolean }) {
     <span
       class="posture"
       data-check={props.posture.check}
-      title={`${props.posture.name}: ${props.posture.says}`}
+      title={[`${props.posture.name}: ${props.posture.says}`, props.posture.more].filter(Boolean).join(', ')}
     >
       <Show when={props.posture.check === 'good'} fallback={<X size={14} aria-hidden="true" />}>
         <Check size={14} aria-hidden="true" />
       </Show>
-      <span class={props.long ? undefined : 'clip'}>{props.posture.says}</span>
+      <span class={props.long ? undefined : 'clip'}>
+        {props.posture.says}
+        <Show when={props.long && props.posture.more}>{(more) => <span class="faint">, {more()}</span>}</Show>
+      </span>
     </span>
   )
 }
@@ -206,9 +203,9 @@ function VaultDetail(props: { vault: VaultRow; back: string }) {
                 <li>
                   <span>{p.name}</span>
                   <PostureMark posture={p} long />
-                  <A class="faint" href={`/findings?rule=${p.rule}`}>
+                  <a class="faint" href={`/findings?rule=${p.rule}`}>
                     {p.rule}
-                  </A>
+                  </a>
                 </li>
               )}
             </For>
@@ -216,21 +213,23 @@ function VaultDetail(props: { vault: VaultRow; back: string }) {
         </section>
         <section aria-label="Holds">
           <h3>Holds</h3>
-          <ul class="figures">
-            <For each={['secrets', 'keys', 'certificates'] as const}>
-              {(kind) => (
-                <li>
-                  <A href={`/inventory?holder=${props.vault.vault}&kind=${kind.slice(0, -1)}`}>
-                    <strong class="tabular">{count(props.vault.items[kind])}</strong> {kind}
-                  </A>
-                </li>
-              )}
-            </For>
-          </ul>
+          <Show when={!props.vault.unreachable} fallback={<p class="faint">Unknown until it can be read.</p>}>
+            <ul class="figures">
+              <For each={['secrets', 'keys', 'certificates'] as const}>
+                {(kind) => (
+                  <li>
+                    <a href={`/inventory?holder=${props.vault.vault}&kind=${kind.slice(0, -1)}`}>
+                      <strong class="tabular">{count(props.vault.items[kind])}</strong> {kind}
+                    </a>
+                  </li>
+                )}
+              </For>
+            </ul>
+          </Show>
           <p>
-            <A href={`/findings?search=${encodeURIComponent(props.vault.facts.name)}`}>
+            <a href={`/findings?search=${encodeURIComponent(props.vault.facts.name)}`}>
               Findings in this vault
-            </A>
+            </a>
           </p>
         </section>
         <Facts

@@ -58,4 +58,4 @@ export const fact = <T extends EventType>(
   where: { env?: string; run?: string } = {},
 ): Fact<T> =>
   // A union member per type; TypeScript cannot relate the generic to its own member.
-  ({ type, data, ...where }) as unknown as Fact<T>
+  ({ type, data, ...where }) as Fact<T>

@@ -111,6 +111,24 @@ describe('operators', () => {
     expect((await g.ask('GET', '/auth/session', { cookie: other })).status).toBe(401)
   })
 
+  test('change their password though something else is recorded of them meanwhile', async () => {
+    const { cookie, password } = await join('Jutta', ['viewer'])
+    const body = { current: password, next: 'the next long password' }
+    const refusals = ['scans', 'environments', 'scans/scan-0123/cancel', 'environments/environment-0123/test']
+    const [changed, ...refused] = await Promise.all([
+      g.ask('POST', '/auth/password', { cookie, body }),
+      ...refusals.map((path) => g.ask('POST', `/api/discovery/${path}`, { cookie, body: {} })),
+    ])
+    expect(changed.status).toBe(204)
+    expect(new Set(refused.map((r) => r.status))).toEqual(new Set([403]))
+    expect(await g.cookieOf('Jutta', body.next)).toMatch(/^attestry=/)
+    const events = await g.gateway.stream(TENANT, await idOf('jutta'))
+    // Chosen once at the first sign-in and once now.
+    expect(events.filter((e) => e.type === 'gateway.password-changed')).toHaveLength(2)
+    expect(events.filter((e) => e.type === 'gateway.action-refused')).toHaveLength(refusals.length)
+    expect(events.filter((e) => e.type === 'gateway.sign-in-refused')).toEqual([])
+  })
+
   test('that do not exist are refused by name', async () => {
     for (const [method, action, body] of [
       ['PUT', 'roles', { roles: ['viewer'] }],

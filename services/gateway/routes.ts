@@ -95,9 +95,10 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     wish: Parameters<Operators['change']>[1],
     prepare?: () => Promise<void>,
   ): Promise<Response | Refused<C> | undefined> => {
-    const outcome = await r.lanes.run(ADMINISTRATORS, async () => ({
-      refusal: await operators.change(id, wish, doing(call), prepare),
-    }))
+    // Always in this order, so that nobody waits in a ring.
+    const outcome = await r.lanes.run(ADMINISTRATORS, () =>
+      r.lanes.run(id, async () => ({ refusal: await operators.change(id, wish, doing(call), prepare) })),
+    )
     if (!outcome) throw new Transient('Too many changes at once.')
     const { refusal } = outcome
     if (!refusal) return undefined
@@ -205,13 +206,17 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
           { field: 'body.next', message: 'must differ from the present password' },
         ])
       const next = await hashPassword(body.next, r.random)
-      // Stored before it is recorded: after a crash in between the person chooses once more, with the new one.
       const proven = await signIn.prove(
         who.operator,
         body.current,
         { for: 'change-password' },
         doing(call),
-        () => operators.setPassword(who.operator, next),
+        async () => {
+          // Stored before it is recorded: after a crash in between the person chooses once more, with the new one.
+          await operators.setPassword(who.operator, next)
+          // What this browser asks at the same time must not find its session void before the next line but one.
+          await sessions.trustSince(who.session, iso(host.clock.now().add({ minutes: 1 })))
+        },
       )
       if (isRefused(proven)) return proven
       await sessions.trustSince(who.session, proven.appended.at)

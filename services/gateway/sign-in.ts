@@ -136,6 +136,9 @@ export function createSignIn(options: {
     if (name !== null && (await operators.load(id)).operator === null)
       return refuseStranger(id, name, password, doing)
     await lockIfDue(id, doing)
+    // A decision made anew, because something else was recorded meanwhile, does not ask for the proof again: by then
+    // a new password may be stored already. Whatever else changes passwords runs in this lane too.
+    let proved = false
     const { decided, appended } = await operators.record(
       id,
       async ({ operator }): Promise<Attempt & { operator: Operator | null; by?: Actor }> => {
@@ -144,9 +147,10 @@ export function createSignIn(options: {
         // A locked account costs no hashing: its answer says that it is locked anyway.
         if (isLocked(operator.lockout, now)) return { operator, outcome: 'locked', facts: [] }
         const phc = await operators.passwordOf(id)
-        const right = phc !== null && (await verifyPassword(password, phc))
+        const right = proved || (phc !== null && (await verifyPassword(password, phc)))
         const attempted = attempt(operator, right ? 'right' : 'wrong', purpose, now)
-        if (attempted.outcome === 'admitted') {
+        if (attempted.outcome === 'admitted' && !proved) {
+          proved = true
           if (phc !== null && purpose.for === 'sign-in' && isOutdated(phc))
             await operators.setPassword(id, await hashPassword(password, random))
           await onRight()

@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/**
+ * All benchmarks in one run, printed as one table a part.
+ *
+ *     npm run bench                 all parts, printed
+ *     npm run bench -- ledger       one part
+ *     npm run bench -- --keep       and kept in docs/benchmarks.md
+ */
+import { writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { run as compliance } from './compliance.bench.ts'
+import { run as discovery } from './discovery.bench.ts'
+import { run as install } from './install.bench.ts'
+import { run as ledger } from './ledger.bench.ts'
+import type { Row } from './row.ts'
+
+const PARTS: Readonly<Record<string, { title: string; run: () => Promise<Row[]> }>> = {
+  ledger: { title: 'Ledger: append and verify', run: ledger },
+  discovery: { title: 'Discovery: calls, time and memory of a scan', run: discovery },
+  compliance: { title: 'Compliance: 40 rules over 100,000 assets', run: compliance },
+  install: { title: 'The install as a whole', run: install },
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { keep: { type: 'boolean', default: false } },
+})
+const wrong = positionals.find((name) => !(name in PARTS))
+if (wrong) {
+  console.error(`There is no part ${wrong}. Parts: ${Object.keys(PARTS).join(', ')}.`)
+  process.exit(2)
+}
+
+const MARK = new Map<boolean | null, string>([
+  [true, 'yes'],
+  [false, '**no**'],
+  [null, ''],
+])
+
+const table = (rows: readonly Row[]): string =>
+  [
+    '| what | measured | goal | met |',
+    '|---|---|---|---|',
+    ...rows.map((r) => `| ${r.what} | ${r.measured} | ${r.goal} | ${MARK.get(r.met) ?? ''} |`),
+  ].join('\n')
+
+const sections: string[] = []
+for (const [name, part] of Object.entries(PARTS)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue
+  const section = `## ${part.title}\n\n${table(await part.run())}`
+  console.log(`${section}\n`)
+  sections.push(section)
+}
+if (values.keep) {
+  const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Node ${process.version}, fsync on`
+  const text = [
+    '# Benchmarks',
+    `Made by \`npm run bench -- --keep\` on ${new Date().toISOString().slice(0, 10)}: ${machine}. Ratios are of figures of the same run.`,
+    ...sections,
+    '',
+  ].join('\n\n')
+  await writeFile(new URL('../../docs/benchmarks.md', import.meta.url), text)
+}
+// Drivers of peers may keep a handle open; everything has been said.
+process.exit(0)

@@ -15,14 +15,7 @@ import { sha256, verifyFile, verifyLedger } from '../kit/ledger/verify.ts'
 import { ledgerMigrations, migrate } from '../kit/migrate.ts'
 import { connect, transaction } from '../kit/postgres.ts'
 import { startPostgres } from '../twin/postgres/embedded.ts'
-
-/** One line of a benchmark's table. `met` is null where a line has no goal. */
-export interface Row {
-  readonly what: string
-  readonly measured: string
-  readonly goal: string
-  readonly met: boolean | null
-}
+import type { Row } from './row.ts'
 
 const ids = createIds(systemClock)
 const ROLE = 'attestry_discovery'

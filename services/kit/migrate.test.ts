@@ -92,7 +92,7 @@ describe('migrate()', () => {
   })
 })
 
-describe('a managed server, where nobody is a superuser', () => {
+describe('a managed server, where nobody is a superuser', { timeout: 120_000 }, () => {
   test('an administrator migrates, and a login of the services appends but takes no owner’s rights', async () => {
     // Roles belong to a server, so this needs one where they do not exist yet.
     const stateDir = await mkdtemp(join(tmpdir(), 'attestry-managed-'))

@@ -106,6 +106,9 @@ export const eventBody = (event: NewEvent): string =>
     v: event.v,
   })
 
+/** The envelope adds less than 512 bytes to the event's own part. */
+const MAX_BODY_BYTES = MAX_ENVELOPE_BYTES - 512
+
 /** A request whose bodies are written: what goes to the database. */
 export interface PreparedAppend {
   readonly request: AppendRequest
@@ -125,7 +128,7 @@ export const prepare = (request: AppendRequest): PreparedAppend => {
   let bytes = 0
   for (const [index, body] of bodies.entries()) {
     const size = Buffer.byteLength(body)
-    if (size > MAX_ENVELOPE_BYTES)
+    if (size > MAX_BODY_BYTES)
       throw new AppendDenied(
         'too-large',
         `event ${request.events[index]?.id} of type ${request.events[index]?.type} has ${size} bytes; an event holds at most ${MAX_ENVELOPE_BYTES}, larger facts are split`,
@@ -166,9 +169,10 @@ interface AnswerRow {
 const send = async (
   on: Queryable,
   role: string | null,
-  batch: readonly PreparedAppend[],
+  asked: readonly PreparedAppend[],
 ): Promise<AppendResult[]> => {
-  if (batch.length === 0) return []
+  if (asked.length === 0) return []
+  const batch = byTenant(asked)
   const events = batch.flatMap(({ request }) => request.events)
   const values = [
     batch.map(({ request }) => request.tenant),
@@ -192,13 +196,22 @@ const send = async (
   } catch (error) {
     throw asDenial(error)
   }
-  // In the order of tenants; `request` counts from 1 in the order asked.
-  const results = new Map(answers.map((answer) => [answer.request, resultOf(answer)]))
-  return batch.map((_, index) => {
-    const result = results.get(index + 1)
-    if (!result) throw new Error(`the ledger did not answer request ${index + 1} of ${batch.length}`)
+  // `request` counts from 1 in the order sent.
+  const results = new Map(answers.map((answer) => [batch[answer.request - 1], resultOf(answer)]))
+  return asked.map((prepared, index) => {
+    const result = results.get(prepared)
+    if (!result) throw new Error(`the ledger did not answer request ${index + 1} of ${asked.length}`)
     return result
   })
+}
+
+/** The ledger locks tenants in the order given and demands this one; requests of one tenant keep theirs. */
+const byTenant = (asked: readonly PreparedAppend[]): readonly PreparedAppend[] => {
+  const first = asked[0]?.request.tenant
+  if (asked.every(({ request }) => request.tenant === first)) return asked
+  return asked.toSorted((a, b) =>
+    a.request.tenant < b.request.tenant ? -1 : a.request.tenant > b.request.tenant ? 1 : 0,
+  )
 }
 
 const resultOf = (answer: AnswerRow): AppendResult =>

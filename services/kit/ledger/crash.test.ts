@@ -11,7 +11,9 @@ import { createAppender } from './coalesce.ts'
 import { open, request, serviceSchema } from './testing.ts'
 import { verifyLedger } from './verify.ts'
 
-test('kill -9 of Postgres under load loses no acknowledged event and breaks no link', async () => {
+test('kill -9 of Postgres under load loses no acknowledged event and breaks no link', {
+  timeout: 120_000,
+}, async () => {
   const stateDir = await mkdtemp(join(tmpdir(), 'attestry-crash-'))
   let server = await startPostgres({ stateDir })
   const pool = connect({ url: server.url })

@@ -56,7 +56,7 @@ const startElsewhere = async (): Promise<{ child: ChildProcess; pid: number; por
   return { child, ...(JSON.parse(line) as { pid: number; port: number }) }
 }
 
-describe('startPostgres()', () => {
+describe('startPostgres()', { timeout: 120_000 }, () => {
   test('keeps its data between runs, though the state directory is one that only its owner may enter', async () => {
     await chmod(stateDir, 0o700)
     const first = await start()

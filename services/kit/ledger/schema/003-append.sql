@@ -1,8 +1,16 @@
+-- The next link: H(0x01 ‖ previous link ‖ leaf), from `start` on. As a window over an append's events it seals them
+-- all within the insert: a loop that collects rows in arrays costs several times as much.
+create function ledger.next_link(link bytea, leaf bytea, start bytea) returns bytea language plpgsql immutable as $$
+begin
+  return sha256('\x01'::bytea || coalesce(link, start) || leaf);
+end $$;
+create aggregate ledger.chain(leaf bytea, start bytea) (sfunc = ledger.next_link, stype = bytea);
+
 -- The only way into a chain. Many requests in one call, so that one commit seals them all.
 
--- Requests lie in arrays: request i has tenants[i], streams[i], expected[i] (null for any; 0 for a new stream),
--- counts[i] events, and its trace. The events of all requests follow each other in the second group of arrays.
--- Answers one row a request; a version conflict is an answer, not an exception.
+-- Requests lie in arrays, in the order of their tenants: request i has tenants[i], streams[i], expected[i] (null for
+-- any; 0 for a new stream), counts[i] events, and its trace. The events of all requests follow each other in the
+-- second group of arrays. Answers one row a request; a version conflict is an answer, not an exception.
 -- Raises LG002 for a malformed request, LG003 for a foreign context or tenant, LG004 for a tenant without a chain,
 -- LG005 for an event above 128 kB, LG006 for an id that is used by another append.
 create function ledger.append(
@@ -16,169 +24,171 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 -- Array parameters are planned anew on every call otherwise.
 set plan_cache_mode = force_generic_plan
+-- Rows are few, though the planner of a generic plan cannot know: compiling would cost more than it saves.
+set jit = off
 as $$
 #variable_conflict use_column
 declare
   -- Inside a definer function `role` still tells who called.
   caller text := substr(current_setting('role'), 10);
   scope text := nullif(current_setting('attestry.tenant', true), '');
-  requests int := coalesce(cardinality(tenants), 0);
-  starts int[];
-  i int;
-  this_tenant text;
+  ignored text;
+  this_tenant text collate "C";
   this_stream text;
   head_seq bigint;
   head_link bytea;
   head_at timestamptz;
-  head_contexts text[];
-  head_context_seqs bigint[];
+  at_text text;
+  previous bigint;
   known record;
   last record;
-  context_at int;
-  previous bigint;
   version bigint;
-  at_text text;
   seen_streams text[];
   seen_versions bigint[];
   seen int;
-  e int;
-  envelope text;
-  leaf bytea;
+  start int := 1;
   n int := 0;
-  o_tenant text[]; o_seq bigint[]; o_position bigint[]; o_prev bigint[]; o_at timestamptz[]; o_id uuid[];
-  o_stream text[]; o_type text[]; o_envelope text[]; o_leaf bytea[]; o_link bytea[]; o_private text[];
-  o_traceparent text[]; o_tracestate text[];
+  -- The requests that are accepted: what their first event gets.
+  a_request int[]; a_start int[]; a_count int[]; a_seq bigint[]; a_position bigint[]; a_previous bigint[];
+  a_at timestamptz[]; a_at_text text[]; a_link bytea[];
 begin
   if current_setting('role') not like 'attestry\_%' then
     raise exception 'an append needs a role attestry_<context>, not "%"', current_setting('role')
       using errcode = 'LG003';
   end if;
-  if exists (select from unnest(tenants, streams, counts) r(tenant, stream, events)
-    where tenant is null or stream is null or events is null or events < 1 or length(tenant) > 63
-      or tenant !~ '^[a-z0-9][a-z0-9-]*$' or length(stream) > 120 or stream !~ '^[a-z][0-9A-Za-z_.:-]*$') then
-    raise exception 'a request is malformed: tenant, stream or count' using errcode = 'LG002';
-  end if;
-  if scope is not null and exists (select from unnest(tenants) tenant where tenant <> scope) then
-    raise exception 'this transaction belongs to tenant "%" and appends to no other', scope using errcode = 'LG003';
-  end if;
-  if exists (select from unnest(types) type where type is null or type !~ '^[a-z]+[.][a-z-]+$') then
-    raise exception 'an event''s type is malformed' using errcode = 'LG002';
-  end if;
-  if exists (select from unnest(types) type where not starts_with(type, caller || '.')) then
-    raise exception 'role attestry_% appends events of its own context only', caller using errcode = 'LG003';
-  end if;
-  -- Parsed as JSON, so that no body closes the envelope and adds keys of its own.
-  if exists (select from unnest(ids, bodies) b(id, body)
-    where id is null or body is null or not starts_with(body, '{') or body::json ->> 'id' is distinct from id::text)
-  then
-    raise exception 'an event''s body is no object with its own id' using errcode = 'LG002';
-  end if;
-  if (select coalesce(sum(events), 0) from unnest(counts) events) <> coalesce(cardinality(bodies), 0) then
-    raise exception 'the counts do not add up to the events' using errcode = 'LG002';
-  end if;
-  starts := array(select sum(c) over (order by o) - c + 1 from unnest(counts) with ordinality u(c, o) order by o);
+  -- The body is parsed as JSON, so that none closes the envelope and adds keys of its own.
+  case (select max(case
+      when v.type is null or v.id is null or v.body is null or v.type !~ '^[a-z]+[.][a-z-]+$' or length(v.type) > 80
+        or not starts_with(v.body, '{') or v.body::json ->> 'id' is distinct from v.id::text then 1
+      when not starts_with(v.type, caller || '.') then 2
+      -- The envelope adds less than 512 bytes to a body.
+      when octet_length(v.body) > 131072 - 512 then 3
+      else 0 end)
+    from unnest(types, ids, bodies) v(type, id, body))
+    when 0 then
+    when 1 then
+      raise exception 'an event is malformed: its type, or its body is no object with its own id'
+        using errcode = 'LG002';
+    when 2 then
+      raise exception 'role attestry_% appends events of its own context only', caller using errcode = 'LG003';
+    when 3 then
+      raise exception 'an event holds at most 131072 bytes; larger facts are split' using errcode = 'LG005';
+    else
+      raise exception 'an append has no events' using errcode = 'LG002';
+  end case;
 
-  -- In the order of tenants: two calls never wait for each other crosswise.
-  for i in select o from unnest(tenants) with ordinality u(tenant, o) order by tenant collate "C", o loop
+  for i in 1 .. coalesce(cardinality(tenants), 0) loop
+    this_stream := streams[i];
     if this_tenant is distinct from tenants[i] then
-      if this_tenant is not null then
-        update ledger.head h set seq = head_seq, link = head_link, at = head_at, contexts = head_contexts,
-          context_seqs = head_context_seqs where h.tenant = this_tenant and h.seq < head_seq;
+      -- In the order of tenants: two calls never wait for each other crosswise.
+      if tenants[i] is null or tenants[i] < this_tenant or length(tenants[i]) > 63
+        or tenants[i] !~ '^[a-z0-9][a-z0-9-]*$' then
+        raise exception 'a request is malformed: its tenant, or the order of tenants' using errcode = 'LG002';
       end if;
       this_tenant := tenants[i];
+      if scope <> this_tenant then
+        raise exception 'this transaction belongs to tenant "%" and appends to no other', scope using errcode = 'LG003';
+      end if;
       -- A fair queue: row locks alone let a newcomer overtake.
-      perform pg_advisory_xact_lock(hashtextextended('attestry.ledger ' || this_tenant, 0));
-      select h.seq, h.link, h.at, h.contexts, h.context_seqs into head_seq, head_link, head_at, head_contexts, head_context_seqs
-        from ledger.head h where h.tenant = this_tenant for update;
+      ignored := pg_advisory_xact_lock(hashtextextended('attestry.ledger ' || this_tenant, 0))::text;
+      select h.seq, h.link, h.at, coalesce(h.context_seqs[array_position(h.contexts, caller)], 0)
+        into head_seq, head_link, head_at, previous from ledger.head h where h.tenant = this_tenant for update;
       if not found then
         raise exception 'tenant "%" has no chain: open it first', this_tenant using errcode = 'LG004';
       end if;
       -- Never backwards in a tenant, whatever the machine's clock does.
       head_at := greatest(head_at, date_trunc('milliseconds', clock_timestamp()));
       at_text := to_char(head_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
-      context_at := array_position(head_contexts, caller);
-      if context_at is null then
-        head_contexts := head_contexts || caller;
-        head_context_seqs := head_context_seqs || 0::bigint;
-        context_at := cardinality(head_contexts);
-      end if;
-      previous := head_context_seqs[context_at];
-      seen_streams := '{}';
-      seen_versions := '{}';
+      seen_streams := null;
+      seen_versions := null;
     end if;
-    this_stream := streams[i];
-    e := starts[i];
-
+    if this_stream is null or counts[i] is null or counts[i] < 1 or length(this_stream) > 120
+      or this_stream !~ '^[a-z][0-9A-Za-z_.:-]*$' then
+      raise exception 'a request is malformed: its stream or count' using errcode = 'LG002';
+    end if;
+    request := i;
     select
       (select x.position from ledger.event x where x.tenant = this_tenant and x.stream = this_stream
         order by x.position desc limit 1) as version,
-      (select x.seq from ledger.event x where x.tenant = this_tenant and x.id = ids[e]) as seq
+      (select x.seq from ledger.event x where x.tenant = this_tenant and x.id = ids[start]) as seq
       into known;
+    seen := array_position(seen_streams, this_stream);
+    version := case when seen is null then coalesce(known.version, 0) else seen_versions[seen] end;
+
     if known.seq is not null then
       -- The caller tries again what it does not know to have succeeded: it gets the first answer.
       select x.seq, x.position, x.at, x.stream into last
-        from ledger.event x where x.tenant = this_tenant and x.id = ids[e + counts[i] - 1];
+        from ledger.event x where x.tenant = this_tenant and x.id = ids[start + counts[i] - 1];
       if last.seq is distinct from known.seq + counts[i] - 1 or last.stream <> this_stream then
-        raise exception 'event id % was used by another append', ids[e] using errcode = 'LG006';
+        raise exception 'event id % was used by another append', ids[start] using errcode = 'LG006';
       end if;
-      request := i; ok := true; first_seq := known.seq; last_seq := last.seq; last_position := last.position;
+      ok := true; first_seq := known.seq; last_seq := last.seq; last_position := last.position;
       stamped := to_char(last.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
       duplicate := true; actual := null;
-      return next;
-      continue;
-    end if;
-
-    seen := array_position(seen_streams, this_stream);
-    version := case when seen is null then coalesce(known.version, 0) else seen_versions[seen] end;
-    if expected[i] is not null and expected[i] <> version then
-      request := i; ok := false; first_seq := null; last_seq := null; last_position := null; stamped := null;
-      duplicate := false; actual := version;
-      return next;
-      continue;
-    end if;
-
-    request := i; ok := true; first_seq := head_seq + 1; duplicate := false; actual := null; stamped := at_text;
-    for e in starts[i] .. starts[i] + counts[i] - 1 loop
-      head_seq := head_seq + 1;
-      version := version + 1;
-      n := n + 1;
-      -- The keys of the envelope in canonical order; the body is canonical by itself.
-      envelope := '{"at":"' || at_text || '","event":' || bodies[e] || ',"position":' || version || ',"seq":'
-        || head_seq || ',"stream":"' || this_stream || '","tenant":"' || this_tenant || '","type":"' || types[e]
-        || '"}';
-      if octet_length(envelope) > 131072 then
-        raise exception 'event % of type % has % bytes; an event holds at most 131072, larger facts are split',
-          ids[e], types[e], octet_length(envelope) using errcode = 'LG005';
-      end if;
-      leaf := sha256('\x00'::bytea || convert_to(envelope, 'UTF8'));
-      head_link := sha256('\x01'::bytea || head_link || leaf);
-      o_tenant[n] := this_tenant; o_seq[n] := head_seq; o_position[n] := version; o_prev[n] := previous;
-      o_at[n] := head_at; o_id[n] := ids[e]; o_stream[n] := this_stream; o_type[n] := types[e];
-      o_envelope[n] := envelope; o_leaf[n] := leaf; o_link[n] := head_link; o_private[n] := privates[e];
-      o_traceparent[n] := traceparents[i]; o_tracestate[n] := tracestates[i];
-      previous := head_seq;
-    end loop;
-    head_context_seqs[context_at] := previous;
-    if seen is null then
-      seen_streams := seen_streams || this_stream;
-      seen_versions := seen_versions || version;
+    elsif expected[i] <> version then
+      ok := false; first_seq := null; last_seq := null; last_position := null; stamped := null; duplicate := false;
+      actual := version;
     else
-      seen_versions[seen] := version;
+      n := n + 1;
+      a_request[n] := i; a_start[n] := start; a_count[n] := counts[i]; a_seq[n] := head_seq + 1;
+      a_position[n] := version + 1; a_previous[n] := previous; a_at[n] := head_at; a_at_text[n] := at_text;
+      a_link[n] := head_link;
+      ok := true; first_seq := head_seq + 1; stamped := at_text; duplicate := false; actual := null;
+      head_seq := head_seq + counts[i];
+      version := version + counts[i];
+      previous := head_seq;
+      last_seq := head_seq; last_position := version;
+      if seen is null then
+        seen_streams := seen_streams || this_stream;
+        seen_versions := seen_versions || version;
+      else
+        seen_versions[seen] := version;
+      end if;
     end if;
-    last_seq := head_seq; last_position := version;
+    start := start + counts[i];
     return next;
   end loop;
+  if start <> cardinality(bodies) + 1 then
+    raise exception 'the counts do not add up to the events' using errcode = 'LG002';
+  end if;
 
   if n > 0 then
-    update ledger.head h set seq = head_seq, link = head_link, at = head_at, contexts = head_contexts,
-      context_seqs = head_context_seqs where h.tenant = this_tenant and h.seq < head_seq;
-    insert into ledger.event (tenant, seq, position, context_prev_seq, at, id, context, stream, type, envelope, leaf,
-        link, private, traceparent, tracestate)
-      select u.tenant, u.seq, u.position, u.prev, u.at, u.id, caller, u.stream, u.type, u.envelope, u.leaf, u.link,
-        u.private, u.traceparent, u.tracestate
-      from unnest(o_tenant, o_seq, o_position, o_prev, o_at, o_id, o_stream, o_type, o_envelope, o_leaf, o_link,
-        o_private, o_traceparent, o_tracestate)
-        u(tenant, seq, position, prev, at, id, stream, type, envelope, leaf, link, private, traceparent, tracestate);
+    with sealed as (
+      insert into ledger.event (tenant, seq, position, context_prev_seq, at, id, context, stream, type, envelope, leaf,
+          link, private, traceparent, tracestate)
+        select tenant, seq, position, previous, at, id, caller, stream, type, envelope, leaf,
+          ledger.chain(leaf, link) over (partition by tenant order by seq), private, traceparent, tracestate
+        from (
+          select *, sha256('\x00'::bytea || convert_to(envelope, 'UTF8')) as leaf
+          from (
+            -- The keys of the envelope in canonical order; the body is canonical by itself.
+            select r.tenant, a.seq + k as seq, a.position + k as position, a.at, r.stream, a.link, v.type, v.id,
+              case when k = 0 then a.previous else a.seq + k - 1 end as previous, v.private, r.traceparent,
+              r.tracestate,
+              '{"at":"' || a.at_text || '","event":' || v.body || ',"position":' || a.position + k || ',"seq":'
+                || a.seq + k || ',"stream":"' || r.stream || '","tenant":"' || r.tenant || '","type":"' || v.type
+                || '"}' as envelope
+            from unnest(a_request, a_start, a_count, a_seq, a_position, a_previous, a_at, a_at_text, a_link)
+                a(request, start, count, seq, position, previous, at, at_text, link)
+              join unnest(tenants, streams, traceparents, tracestates) with ordinality
+                r(tenant, stream, traceparent, tracestate, o) on r.o = a.request
+              cross join lateral generate_series(0, a.count - 1) k
+              join unnest(types, ids, bodies, privates) with ordinality v(type, id, body, private, o)
+                on v.o = a.start + k
+            -- A fence: otherwise the envelope is built once for each place that names it.
+            offset 0
+          ) written
+          offset 0
+        ) hashed
+        returning tenant, seq, at, link
+    )
+    update ledger.head h set seq = s.seq, link = s.link, at = s.at,
+        contexts[s.place] = caller, context_seqs[s.place] = s.seq
+      from (
+        select distinct on (e.tenant) e.*, coalesce(array_position(x.contexts, caller), cardinality(x.contexts) + 1) as place
+        from sealed e join ledger.head x on x.tenant = e.tenant order by e.tenant, e.seq desc
+      ) s
+      where h.tenant = s.tenant;
   end if;
 end $$;
 

@@ -4,7 +4,9 @@ import * as z from 'zod'
 import { type Clock, iso, pause } from './clock.ts'
 import { messageOf, Transient } from './failure.ts'
 import type { Logger } from './log.ts'
+import { performed } from './measures.ts'
 import type { Command, CommandState, Job, Send, Tx } from './service.ts'
+import { inSpan, type TraceContext } from './telemetry.ts'
 
 /*
  * Work that a service sends to itself. A row is written in the transaction that wants it; a message on the
@@ -52,6 +54,7 @@ interface Row {
   body: unknown
   actor: unknown
   cause: unknown
+  trace: TraceContext | null
   attempts: number
   outcome: 'done' | 'failed' | 'cancelled' | null
   progress: Record<string, unknown> | null
@@ -142,15 +145,34 @@ export async function perform(
            and (lease_until is null or lease_until < now()) for update)
          and not exists (select 1 from pending_command o where o.tenant = p.tenant and o.session = p.session
            and o.id <> p.id and o.outcome is null and o.lease_until > now())
-       returning id, command, session, body, actor, cause, attempts, cancel_asked`,
+       returning id, command, session, body, actor, cause, trace, attempts, problem, cancel_asked`,
       [tenant, id, lease, iso(host.clock.now())],
     )
     return taken
   })
   if (!row) return
+  await inSpan(
+    `command ${row.command}`,
+    { tenant, id, attempt: row.attempts },
+    () => workOn(host, commands, tenant, row, lease),
+    row.trace ? [row.trace] : [],
+  )
+}
+
+/** One attempt, under a lease that was just taken. */
+async function workOn(
+  host: WorkerHost,
+  commands: readonly Command[],
+  tenant: string,
+  row: Row,
+  lease: string,
+): Promise<void> {
+  const { id } = row
+  const began = performance.now()
   const command = commands.find((c) => c.name === row.command)
   const lost = new AbortController()
   const end = async (outcome: 'done' | 'failed' | 'cancelled', problem: string | null) => {
+    performed(began, row.command, outcome)
     await host.tx(tenant, async (tx) => {
       await tx.rows(
         `update pending_command set outcome = $4, problem = $5, ended_at = now(), lease_until = null
@@ -172,6 +194,7 @@ export async function perform(
     })
   }
   const later = async (delayMs: number, problem: string) => {
+    performed(began, row.command, 'later')
     await host.tx(tenant, (tx) =>
       tx.rows(
         `update pending_command set due_at = $4, sent_at = null, lease_until = null, problem = $5
@@ -181,6 +204,13 @@ export async function perform(
     )
   }
   if (!command) return end('failed', `no command is called ${row.command}`)
+  // Work that ends the process with it counts as tried too, or it would do so for ever.
+  if (row.attempts > TRIES) return end('failed', `given up after ${TRIES} attempts; the last: ${row.problem}`)
+  const read = z
+    .object({ body: command.body, actor: Actor, cause: Cause })
+    .safeParse({ body: row.body, actor: row.actor, cause: row.cause })
+  if (!read.success)
+    return end('failed', `what was asked cannot be read: ${read.error.message}`.slice(0, 500))
   const over = new AbortController()
   const watch = watchLease(host, tenant, id, lease, lost, over.signal)
   let shown: Readonly<Record<string, unknown>> | null = null
@@ -209,9 +239,9 @@ export async function perform(
   const job: Job<never> = {
     tenant,
     id,
-    body: command.body.parse(row.body),
-    by: Actor.parse(row.actor),
-    cause: Cause.parse(row.cause),
+    body: read.data.body,
+    by: read.data.actor,
+    cause: read.data.cause,
     attempt: row.attempts,
     signal: AbortSignal.any([host.signal, lost.signal]),
     progress: (state) => {
@@ -230,7 +260,7 @@ export async function perform(
     over.abort()
     // The process stops, or another one took the lease: whoever comes next starts from the record.
     if (host.signal.aborted) return await later(0, 'the process stopped')
-    if (lost.signal.aborted && lost.signal.reason !== CANCELLED) return
+    if (lost.signal.aborted && lost.signal.reason !== CANCELLED) return performed(began, row.command, 'lost')
     if (lost.signal.reason === CANCELLED) return await end('cancelled', null)
     if (error instanceof Transient && row.attempts < TRIES) {
       const delay = error.retryAfterMs ?? Math.min(60_000, 250 * 2 ** Math.min(row.attempts, 8))

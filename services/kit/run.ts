@@ -31,6 +31,7 @@ import { openTenant, tenantChains } from './ledger/open.ts'
 import { contextHeads, readAfter, readHead, readStream, type Stored } from './ledger/read.ts'
 import { relay } from './ledger/relay.ts'
 import type { Logger } from './log.ts'
+import * as measures from './measures.ts'
 import { fromMessage, type Placed, toMessage } from './message.ts'
 import { ledgerMigrations, migrate, migrationsIn } from './migrate.ts'
 import { type PoolClient, rows, transaction } from './postgres.ts'
@@ -173,9 +174,17 @@ export async function run(options: RunOptions): Promise<Running> {
       tx,
       append: async (tenant, append): Promise<Appended | Conflict> => {
         // The request is made inside the span, so that the event carries this span's trace.
-        return inSpan('append', { tenant, stream: append.stream }, () =>
-          appender.append(request(tenant, append), signal),
-        )
+        return inSpan('append', { tenant, stream: append.stream }, async () => {
+          const began = performance.now()
+          try {
+            const result = await appender.append(request(tenant, append), signal)
+            measures.appended(began, name, result.ok ? 'appended' : result.refused)
+            return result
+          } catch (error) {
+            measures.appended(began, name, 'failed')
+            throw error
+          }
+        })
       },
       stream: async (tenant, stream, after = 0): Promise<EventOf[]> => {
         const stored = await clientTx(tenant, (t) =>
@@ -323,6 +332,7 @@ export async function run(options: RunOptions): Promise<Running> {
           traces,
         ),
       )
+      measures.delivered(events.length, member.name, context, ok)
       delivered.ring()
       const settled = await Promise.allSettled(
         group.map(({ message }) => (ok ? message.complete() : message.abandon())),
@@ -359,9 +369,7 @@ export async function run(options: RunOptions): Promise<Running> {
           const { tenant, id } = CommandMessage.parse(JSON.parse(body))
           // The row is the truth: settle first, so that a long job does not outlive its lock.
           await message.complete()
-          await inSpan(`command ${member.name}`, { tenant, id }, () =>
-            perform(workerHost(member), member.service.commands, tenant, id),
-          )
+          await perform(workerHost(member), member.service.commands, tenant, id)
           sendBell.ring()
         },
         signal,
@@ -442,12 +450,15 @@ export async function run(options: RunOptions): Promise<Running> {
         signal,
         bell: relayBell,
         onError: (error) => log.warn({ error }, 'The relay will try again'),
-        publish: (batch) =>
-          bus.publish(
+        publish: async (batch) => {
+          await bus.publish(
             EVENTS,
             batch.map((s) => toMessage({ ...placedOf(s), id: s.id, type: s.type, stream: s.stream })),
             signal,
-          ),
+          )
+          const [oldest] = batch
+          if (oldest) measures.relayed((clock.now().epochMilliseconds - Date.parse(oldest.at)) / 1000)
+        },
       }),
     )
 

@@ -8,7 +8,7 @@ import {
   type SpanContext,
   trace,
 } from '@opentelemetry/api'
-import { NodeSDK } from '@opentelemetry/sdk-node'
+import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node'
 
 const tracer = trace.getTracer('attestry')
 
@@ -45,7 +45,12 @@ export function inSpan<T>(
   })
   return tracer.startActiveSpan(
     name,
-    { kind: links.length > 0 ? SpanKind.CONSUMER : SpanKind.INTERNAL, attributes, links, root: links.length > 0 },
+    {
+      kind: links.length > 0 ? SpanKind.CONSUMER : SpanKind.INTERNAL,
+      attributes,
+      links,
+      root: links.length > 0,
+    },
     async (span) => {
       try {
         return await work(span)
@@ -69,8 +74,11 @@ export function startTelemetry(options: {
   version: string
   otlp: string | undefined
   metricsPort: number
+  /** Takes the spans in place of OTLP. */
+  exporter?: NodeSDKConfiguration['traceExporter']
 }): { stop(): Promise<void> } {
-  if (!options.otlp && options.metricsPort === 0) return { stop: () => Promise.resolve() }
+  if (!options.otlp && !options.exporter && options.metricsPort === 0)
+    return { stop: () => Promise.resolve() }
   process.env['OTEL_SERVICE_NAME'] ??= options.service
   process.env['OTEL_RESOURCE_ATTRIBUTES'] ??= `service.version=${options.version}`
   process.env['OTEL_TRACES_EXPORTER'] ??= options.otlp ? 'otlp' : 'none'
@@ -80,7 +88,7 @@ export function startTelemetry(options: {
     process.env['OTEL_EXPORTER_PROMETHEUS_HOST'] ??= '127.0.0.1'
     process.env['OTEL_EXPORTER_PROMETHEUS_PORT'] ??= String(options.metricsPort)
   } else process.env['OTEL_METRICS_EXPORTER'] ??= 'none'
-  const sdk = new NodeSDK()
+  const sdk = new NodeSDK(options.exporter ? { traceExporter: options.exporter } : {})
   sdk.start()
   return { stop: () => sdk.shutdown() }
 }

@@ -38,7 +38,7 @@ export type Api = {
 
 interface AnyRequest {
   readonly params?: Readonly<Record<string, string>> | undefined
-  readonly query?: Readonly<Record<string, unknown>> | undefined
+  readonly query?: Readonly<Record<string, Askable>> | undefined
   readonly body?: unknown
 }
 
@@ -51,8 +51,11 @@ export function pathOf(template: string, params: Readonly<Record<string, string>
   })
 }
 
+/** What a query may hold. */
+export type Askable = string | number | boolean | null | undefined
+
 /** A query string with its question mark; absent and empty values are left out, keys keep their order. */
-export function queryOf(query: Readonly<Record<string, unknown>> = {}): string {
+export function queryOf(query: Readonly<Record<string, Askable>> = {}): string {
   const search = new URLSearchParams()
   for (const [key, value] of Object.entries(query)) {
     if (value === undefined || value === null || value === '') continue

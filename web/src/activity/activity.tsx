@@ -18,7 +18,7 @@ import { Empty, ProblemNotice, Refused } from '../ui/notice.tsx'
 import { PageHead } from '../ui/panel.tsx'
 import { type Column, Rows } from '../ui/rows.tsx'
 import { Facts, SidePanel } from '../ui/side-panel.tsx'
-import { says, TYPES } from './says.ts'
+import { says, title, TYPES } from './says.ts'
 
 type Row = ReplyOf<typeof api.gateway.listActivity.endpoint>['items'][number]
 
@@ -37,9 +37,9 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     id: 'says',
     label: 'What happened',
-    track: 'minmax(0, 2.4fr)',
+    track: 'minmax(0, 1.6fr)',
     narrow: 'title',
-    cell: (row) => <span class="clip">{says(row.type)}</span>,
+    cell: (row) => <span class="clip">{title(row.type)}</span>,
   },
   {
     id: 'type',
@@ -149,12 +149,13 @@ function Ledger() {
       <Show when={chosen()}>
         {(row) => (
           <SidePanel
-            title={says(row().type)}
+            title={title(row().type)}
             kicker={<>Event {count(row().seq)}</>}
             back={address.with({ event: '' })}
             of={String(row().seq)}
           >
             <div class="side-panel-body">
+              <Show when={says(row().type)}>{(sentence) => <p>{sentence()}</p>}</Show>
               <Facts
                 rows={[
                   ['Type', <code>{row().type}</code>],

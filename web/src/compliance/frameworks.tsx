@@ -1,6 +1,6 @@
 import { For, Show } from 'solid-js'
 import { api, type ReplyOf } from '../api.ts'
-import { count } from '../numbers.ts'
+import { counted } from '../numbers.ts'
 import type { Reading } from '../reading.ts'
 import { Badge, Verdict } from '../ui/badge.tsx'
 import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
@@ -127,8 +127,15 @@ function ControlRow(props: { control: Control; ids: 'published' | 'product' }) {
           </Show>
           <Show when={props.control.passed + props.control.failed + props.control.unknown > 0}>
             <span class="soft tabular">
-              {count(props.control.passed)} passed, {count(props.control.failed)} failed
-              <Show when={props.control.unknown > 0}>, {count(props.control.unknown)} unknown</Show>
+              {counted(props.control.passed + props.control.failed + props.control.unknown, 'rule')}:{' '}
+              {[
+                [props.control.passed, 'pass'],
+                [props.control.failed, 'fail'],
+                [props.control.unknown, 'unknown'],
+              ]
+                .filter(([n]) => n !== 0)
+                .map(([n, word]) => `${n} ${word}`)
+                .join(', ')}
             </span>
           </Show>
         </span>

@@ -37,9 +37,8 @@ export function BuildBundle(props: {
   }
   const build = createAction(async () => {
     if (wrong()) return
-    const reply = await proof.guarded(() =>
-      api.evidence.requestBundle({ body: { reports: [...reports()], ...period() } }),
-    )
+    const body = { reports: [...reports()], ...period() }
+    const reply = await proof.guarded(() => api.evidence.requestBundle({ body }))
     if (reply === NOT_PROVED) return
     live.touch([api.evidence.listBundles.id])
     props.onAsked(reply.bundle)

@@ -2,7 +2,7 @@ import type { Finding } from '@attestry/contracts/http'
 import type { Severity as SeverityName } from '@attestry/contracts'
 import { createMemo, createSignal, For, Show } from 'solid-js'
 import { useAddress } from '../address.ts'
-import { api } from '../api.ts'
+import { api, type RequestOf } from '../api.ts'
 import { count, counted } from '../numbers.ts'
 import { createPages } from '../pages.ts'
 import { createReading } from '../reading.ts'
@@ -84,15 +84,17 @@ const COLUMNS: readonly Column<Finding>[] = [
   },
 ]
 
+type Asked = NonNullable<RequestOf<typeof api.compliance.listFindings.endpoint>['query']>
+
 /** What is wrong, worst first, with the reason and what to do. */
 export function Findings() {
   const address = useAddress('/findings', ['state', 'severity', 'rule', 'subject', 'search', 'finding', 'by'])
   const filters = createMemo(
-    () => {
+    (): Asked & { state: 'open' | 'resolved' | 'all' } => {
       const severity = address.get('severity')
       const state = address.get('state')
       return {
-        state: state === 'resolved' || state === 'all' ? (state as 'resolved' | 'all') : ('open' as const),
+        state: state === 'resolved' || state === 'all' ? state : 'open',
         ...(isSeverity(severity) ? { severity } : {}),
         ...(address.get('rule') ? { rule: address.get('rule') } : {}),
         ...(address.get('subject') ? { subject: address.get('subject') } : {}),

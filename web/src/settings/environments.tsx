@@ -1,5 +1,5 @@
 import Plus from 'lucide-solid/icons/plus'
-import { createSignal, For, Show } from 'solid-js'
+import { createSignal, For, Show, untrack } from 'solid-js'
 import { api, type ReplyOf } from '../api.ts'
 import { useLive } from '../live.tsx'
 import { counted } from '../numbers.ts'
@@ -176,7 +176,7 @@ function One(props: { environment: Environment }) {
 function Edit(props: { open: boolean; onClose: () => void; environment?: Environment }) {
   const live = useLive()
   // The form starts from what was there when it was opened, and is the operator's from then on.
-  const before = (() => props.environment)()
+  const before = untrack(() => props.environment)
   const [name, setName] = createSignal(before?.name ?? '')
   const [scope, setScope] = createSignal((before?.scope.subscriptions ?? []).join('\n'))
   const [settingsScan, setSettingsScan] = createSignal(before?.settingsScan ?? false)

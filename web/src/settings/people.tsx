@@ -1,6 +1,6 @@
 import { Role } from '@attestry/contracts'
 import UserPlus from 'lucide-solid/icons/user-plus'
-import { createSignal, For, Show } from 'solid-js'
+import { createSignal, For, type JSX, Show, untrack } from 'solid-js'
 import { api, type ReplyOf } from '../api.ts'
 import { useLive } from '../live.tsx'
 import { createAction, createReading } from '../reading.ts'
@@ -216,9 +216,9 @@ function EditRoles(props: {
   busy: boolean
   onClose: () => void
   onSave: (name: string, roles: readonly Role[]) => void
-  problem: import('solid-js').JSX.Element
+  problem: JSX.Element
 }) {
-  const before = (() => props.operator)()
+  const before = untrack(() => props.operator)
   const [name, setName] = createSignal('')
   const [roles, setRoles] = createSignal<readonly Role[]>(before?.roles ?? ['viewer'])
   const toggle = (role: Role): void => {

@@ -136,7 +136,7 @@ export function makeEstate(now: number, items = 150): Estate {
     const expires =
       random() < 0.22 && kind !== 'certificate' && !ofApp ? null : iso(now + days * DAY + 5_400_000)
     const created = now - Math.trunc(random() * 500) * DAY - 7_200_000
-    if (!ofApp) vault.items[`${kind}s` as 'secrets' | 'keys' | 'certificates'] += 1
+    if (!ofApp) vault.items[`${kind}s`] += 1
     const ec = random() < 0.25
     const keyed = kind === 'key' || kind === 'certificate'
     return {

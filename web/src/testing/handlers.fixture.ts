@@ -94,19 +94,17 @@ export function makeHandlers(world: World): Handlers {
   })
   const byId = (id: string): Account | undefined => world.accounts.find((a) => a.operator === id)
   const noOperator = refuse(404, 'no-such-operator', 'There is no such operator.')
-  const watch =
-    <T extends { state: string }>(find: () => T | undefined, open: readonly string[]) =>
-    (): Stream => ({
-      stream(push, done) {
-        const timer = setInterval(() => {
-          const row = find()
-          if (!row) return done()
-          push(row)
-          if (!open.includes(row.state)) done()
-        }, STEP_MS / 2)
-        return () => clearInterval(timer)
-      },
-    })
+  const watch = (find: () => { state: string } | undefined, open: readonly string[]) => (): Stream => ({
+    stream(push, done) {
+      const timer = setInterval(() => {
+        const row = find()
+        if (!row) return done()
+        push(row)
+        if (!open.includes(row.state)) done()
+      }, STEP_MS / 2)
+      return () => clearInterval(timer)
+    },
+  })
   const put = (scan: ScanRow): void => {
     const at = world.scans.findIndex((s) => s.scan === scan.scan)
     if (at === -1) world.scans.unshift(scan)

@@ -1,4 +1,4 @@
-import { createUniqueId, type JSX, Show } from 'solid-js'
+import { createUniqueId, For, type JSX, Show } from 'solid-js'
 
 /** A labelled control; the child is given the id that the label points at. */
 export function Field(props: {
@@ -33,11 +33,13 @@ export function Filter(props: {
     <label class="filter" data-set={props.value === props.options[0]?.[0] ? undefined : ''}>
       <span>{props.label}</span>
       <select value={props.value} onChange={(event) => props.onChange(event.currentTarget.value)}>
-        {props.options.map(([value, text]) => (
-          <option value={value} selected={value === props.value}>
-            {text}
-          </option>
-        ))}
+        <For each={props.options}>
+          {([value, text]) => (
+            <option value={value} selected={value === props.value}>
+              {text}
+            </option>
+          )}
+        </For>
       </select>
     </label>
   )

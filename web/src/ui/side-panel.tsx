@@ -1,6 +1,6 @@
 import { useNavigate } from '@solidjs/router'
 import X from 'lucide-solid/icons/x'
-import { createEffect, on, type ParentProps, type JSX, Show } from 'solid-js'
+import { createEffect, For, on, type ParentProps, type JSX, Show } from 'solid-js'
 import { useEscape } from '../shell/keyboard.ts'
 import { Button } from './button.tsx'
 
@@ -45,14 +45,16 @@ export function SidePanel(
 export function Facts(props: { rows: readonly (readonly [name: string, value: JSX.Element])[] }) {
   return (
     <dl class="facts">
-      {props.rows
-        .filter(([, value]) => value !== null && value !== undefined)
-        .map(([name, value]) => (
-          <div>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
+      <For each={props.rows}>
+        {([name, value]) => (
+          <Show when={value !== null && value !== undefined}>
+            <div>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          </Show>
+        )}
+      </For>
     </dl>
   )
 }

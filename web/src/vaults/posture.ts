@@ -36,9 +36,12 @@ export interface Posture {
   readonly rule: string
 }
 
+/** The names of what `postureOf` tells, in its order. */
+export const POSTURE_NAMES = ['Soft delete', 'Purge protection', 'Network', 'Access', 'Protection'] as const
+
 /** What is said of a vault's own settings, by the same readings as the rules that judge them. */
 export function postureOf(vault: Vault): readonly Posture[] {
-  const open = vault.openToAll || (vault.publicNetworkAccess !== 'disabled' && vault.defaultAction !== 'deny')
+  const open = vault.publicNetworkAccess !== 'disabled' && (vault.openToAll || vault.defaultAction !== 'deny')
   return [
     {
       name: 'Soft delete',

@@ -13,7 +13,7 @@ import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { PageHead } from '../ui/panel.tsx'
 import { SearchBox } from '../ui/search.tsx'
 import { Facts, SidePanel } from '../ui/side-panel.tsx'
-import { type Posture, postureOf, UNREACHABLE } from './posture.ts'
+import { type Posture, POSTURE_NAMES, postureOf, UNREACHABLE } from './posture.ts'
 
 type VaultRow = ReplyOf<typeof api.discovery.listVaults.endpoint>['items'][number]
 
@@ -95,18 +95,15 @@ export function Vaults() {
                 <thead>
                   <tr>
                     <th scope="col">Vault</th>
-                    <For each={shown()[0] ? postureOf(shown()[0]!.facts) : []}>
-                      {(p) => (
+                    <For each={POSTURE_NAMES}>
+                      {(name) => (
                         <th scope="col" class="wide-only">
-                          {p.name}
+                          {name}
                         </th>
                       )}
                     </For>
                     <th scope="col" class="numeric">
                       Holds
-                    </th>
-                    <th scope="col" class="numeric wide-only">
-                      Changed
                     </th>
                   </tr>
                 </thead>
@@ -135,9 +132,6 @@ export function Vaults() {
                         </For>
                         <td class="numeric tabular">
                           {vault.unreachable ? <span class="faint">unknown</span> : count(total(vault))}
-                        </td>
-                        <td class="numeric wide-only">
-                          <Instant at={vault.lastChange} form="short" />
                         </td>
                       </tr>
                     )}

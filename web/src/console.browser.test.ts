@@ -1,0 +1,316 @@
+/// <reference types="node" />
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { buildConsole, openBrowser, violations } from './testing/browser.fixture.ts'
+import { type FixtureServer, startFixtureServer } from './testing/server.fixture.ts'
+import { settled, signIn, visit } from './testing/visit.fixture.ts'
+
+let browser: Browser
+let server: FixtureServer
+let built: Awaited<ReturnType<typeof buildConsole>>
+let shots: string
+
+beforeAll(async () => {
+  built = await buildConsole()
+  server = await startFixtureServer(built.root)
+  browser = await openBrowser()
+  shots = await mkdtemp(join(tmpdir(), 'attestry-shots-'))
+})
+
+afterAll(async () => {
+  await browser.close()
+  await server[Symbol.asyncDispose]()
+  await built[Symbol.asyncDispose]()
+})
+
+/** Every page, with what must be on it before it counts as shown. */
+const PAGES: readonly (readonly [name: string, address: string, shows: string])[] = [
+  ['overview', '/', 'Needs you now'],
+  ['findings', '/findings', 'worst first'],
+  ['findings-by-rule', '/findings?by=rule', 'Purge Protection Enabled'],
+  ['inventory', '/inventory', 'credentials'],
+  ['vaults', '/vaults', 'kv-payments-prod'],
+  ['compliance', '/compliance', 'CIS Microsoft Azure'],
+  ['rules', '/compliance?part=rules&rule=P001', 'All Secrets Have Expiry Dates'],
+  ['score', '/compliance?part=score', 'Bands'],
+  ['evidence', '/evidence', 'Verify a bundle'],
+  ['activity', '/activity', 'Verify the chain'],
+  ['people', '/settings/people', 'vera viewer'],
+  ['environments', '/settings/environments', 'Contoso production'],
+  ['licence', '/settings/licence', 'evaluation'],
+  ['account', '/settings/account', 'Who you are'],
+  ['operations', '/operations', 'Stuck work'],
+]
+
+describe.each([
+  ['light', 1280],
+  ['light', 390],
+  ['dark', 1280],
+  ['dark', 390],
+] as const)('in %s at %i pixels', (theme, width) => {
+  test('every page is sound for assistive technology, fits its width and obeys the content policy', {
+    timeout: 240_000,
+  }, async () => {
+    await using seen = await visit(browser, server.url, { theme, width })
+    const { page } = seen
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    expect(await violations(page), 'sign-in').toEqual([])
+    await signIn(page)
+    for (const [name, address, shows] of PAGES) {
+      await page.goto(server.url + address)
+      await page.getByText(shows).first().waitFor({ state: 'attached' })
+      await settled(page)
+      expect(await violations(page), name).toEqual([])
+      const over = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      )
+      expect(over, `${name} is wider than the screen`).toBe(0)
+      expect(await page.getByText('DEMONSTRATION').count(), name).toBeGreaterThan(0)
+      await page.screenshot({ path: join(shots, `${name}-${theme}-${width}.png`) })
+    }
+    expect(seen.complaints).toEqual([])
+  })
+})
+
+describe('the door', () => {
+  test('does not say which half of a sign-in was wrong', async () => {
+    await using seen = await visit(browser, server.url)
+    await signIn(seen.page, 'nobody', 'whatever it is')
+    const first = await seen.page.getByRole('alert').textContent()
+    await signIn(seen.page, 'vera viewer', 'not her password')
+    await settled(seen.page)
+    expect(await seen.page.getByRole('alert').textContent()).toBe(first)
+    expect(first).toContain('name or the password is wrong')
+  })
+
+  test('tells a locked account what to do', async () => {
+    await using seen = await visit(browser, server.url)
+    await signIn(seen.page, 'locked out', 'never mind at all')
+    await seen.page.getByText('ask a tenant administrator to enable the account').waitFor()
+  })
+
+  test('asks for a password of one’s own before anything else', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await signIn(page, 'newcomer', 'one-time-7421')
+    await page.getByRole('heading', { name: 'Choose your password' }).waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.getByLabel('One-time password').fill('one-time-7421')
+    await page.getByLabel('New password', { exact: true }).fill('short')
+    await page.getByLabel('New password again').fill('short')
+    await page.getByRole('button', { name: 'Change password' }).click()
+    await page.getByText('at least 12 characters', { exact: true }).waitFor()
+    await page.getByLabel('New password', { exact: true }).fill('rivers run to the sea')
+    await page.getByLabel('New password again').fill('rivers run to the sea')
+    await page.getByRole('button', { name: 'Change password' }).click()
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  })
+
+  test('opens again when a session ends, on the page that was left', async () => {
+    await using seen = await visit(browser, `${server.url}/findings`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('heading', { name: 'Findings' }).waitFor()
+    await page.context().clearCookies()
+    await page.getByRole('link', { name: 'Vaults' }).click()
+    await page.getByText('Your session has ended').waitFor()
+    await signIn(page)
+    await page.getByRole('heading', { name: 'Vaults' }).waitFor()
+  })
+})
+
+describe('the main path', () => {
+  test('scan, see progress live, and see it end', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('button', { name: 'Scan now' }).click()
+    await page.getByText(/\d+ of 14 vaults/).waitFor()
+    await page.reload()
+    await page.getByText(/\d+ of 14 vaults/).waitFor()
+    await page.getByRole('button', { name: 'Scan now' }).waitFor()
+    await page.getByText('completed').waitFor()
+  })
+
+  test('cancel a scan', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('button', { name: 'Scan now' }).click()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByText('Cancelled by an operator').waitFor()
+  })
+
+  test('from a finding to its asset, by keys alone', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.keyboard.press('g')
+    await page.keyboard.press('f')
+    await page.getByRole('heading', { name: 'Findings' }).waitFor()
+    await page.locator('.rows [data-row]').first().waitFor()
+    await page.keyboard.press('j')
+    await page.keyboard.press('j')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'What to do' }).waitFor()
+    expect(new URL(page.url()).searchParams.get('finding')).toMatch(/^finding-/)
+    await page.keyboard.press('Escape')
+    await page.getByRole('heading', { name: 'What to do' }).waitFor({ state: 'detached' })
+    await page.keyboard.press('/')
+    await page.keyboard.type('no expiry date')
+    await page.getByText(/[1-9]\d* open/).waitFor()
+    await page.waitForURL(/search=no\+expiry\+date/)
+    await settled(page)
+    await page.locator('.rows [data-row]').first().click()
+    await page.getByRole('link', { name: /(secret|key) in kv-/ }).click()
+    await page.getByRole('heading', { name: 'Open findings' }).waitFor()
+  })
+
+  test('build a bundle: password, progress that survives a reload, download', async () => {
+    await using seen = await visit(browser, `${server.url}/evidence`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('button', { name: 'Build a bundle' }).click()
+    await page.getByRole('button', { name: 'Last month' }).click()
+    await page.getByRole('button', { name: 'Build', exact: true }).click()
+    await page.getByRole('dialog', { name: 'Prove it is you' }).waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.getByLabel('Password').fill('not my password')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByText('The password is wrong').waitFor()
+    await page.getByLabel('Password').fill('correct horse battery')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page
+      .locator('[data-state=building]')
+      .getByText(/\d of 8/)
+      .waitFor()
+    await page.reload()
+    await page
+      .locator('[data-state=building]')
+      .getByText(/\d of 8/)
+      .waitFor()
+    const sealed = page.locator('.bundle').first()
+    await sealed.getByText('Sealed').waitFor()
+    await sealed.getByText('local, not independent').waitFor()
+    const downloading = page.waitForEvent('download')
+    await sealed.getByRole('link', { name: /Download/ }).click()
+    expect((await downloading).suggestedFilename()).toBe('evidence.zip')
+  })
+
+  test('add somebody, and see the one-time password once', async () => {
+    await using seen = await visit(browser, `${server.url}/settings/people`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('button', { name: 'Add somebody' }).click()
+    await page.getByLabel('Name', { exact: true }).fill('olga')
+    await page.getByLabel('Auditor').check()
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    await page.getByLabel('Password').fill('correct horse battery')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByText('plum-otter-9317-lantern').waitFor()
+    await page.getByRole('button', { name: 'I have handed it over' }).click()
+    await page.getByRole('rowheader', { name: 'olga' }).waitFor()
+    expect(await page.getByText('plum-otter-9317-lantern').count()).toBe(0)
+  })
+
+  test('the last administrator cannot be disabled, and the console says what to do instead', async () => {
+    await using seen = await visit(browser, `${server.url}/settings/people`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('button', { name: 'Disable administrator' }).click()
+    await page.getByLabel('Password').fill('correct horse battery')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByText('Give another operator the tenant administrator role first').waitFor()
+  })
+
+  test('verify the chain', async () => {
+    await using seen = await visit(browser, `${server.url}/activity`)
+    await signIn(seen.page)
+    await seen.page.getByRole('button', { name: 'Verify the chain' }).click()
+    await seen.page.getByText('The chain holds').waitFor()
+  })
+})
+
+describe('what a role may not do', () => {
+  test('is not offered, and a page it may not see says who may', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await signIn(page, 'vera viewer', 'only looking around')
+    await page.getByText('Contoso production').waitFor()
+    expect(await page.getByRole('button', { name: 'Scan now' }).count()).toBe(0)
+    expect(await page.getByRole('link', { name: 'Evidence' }).count()).toBe(0)
+    await page.goto(`${server.url}/evidence`)
+    await page.getByText('Tenant administrator, Security administrator or Auditor').waitFor()
+    expect(await violations(page)).toEqual([])
+  })
+})
+
+describe('the command palette', () => {
+  test('finds pages, actions and credentials', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox').fill('stripe')
+    await page
+      .getByRole('option', { name: /stripe-webhook/ })
+      .first()
+      .waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.getByRole('combobox').fill('operations')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Operations' }).waitFor()
+  })
+})
+
+describe('trouble', () => {
+  test('an unreachable server leaves what was read on screen, says so, and recovers by itself', async () => {
+    await using own = await startFixtureServer(built.root)
+    await using seen = await visit(browser, `${own.url}/vaults`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByText('kv-payments-prod').waitFor()
+    own.fail(true)
+    await page.getByRole('link', { name: 'Compliance' }).click()
+    await page.getByText('The database does not answer').waitFor()
+    await page.getByText('Operations shows which service is in trouble').waitFor()
+    own.fail(false)
+    await page.getByRole('button', { name: 'Try again' }).first().click()
+    await page.getByText('CIS Microsoft Azure').first().waitFor()
+  })
+
+  test('a first run is guided from connection to findings', async () => {
+    await using own = await startFixtureServer(built.root, { firstRun: true })
+    await using seen = await visit(browser, own.url)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('heading', { name: 'From connection to first findings' }).waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.screenshot({ path: join(shots, 'first-run.png') })
+    await page.getByRole('button', { name: 'Scan now' }).click()
+    await page.getByText('Significant gaps').waitFor()
+    await page
+      .getByRole('heading', { name: 'From connection to first findings' })
+      .waitFor({ state: 'detached' })
+  })
+})
+
+describe('a hundred thousand credentials', () => {
+  test('scroll to the end with only the rows in view in the document', async () => {
+    await using own = await startFixtureServer(built.root, { items: 100_000 })
+    await using seen = await visit(browser, `${own.url}/inventory`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByText('100,000 credentials').waitFor()
+    await settled(page)
+    const list = page.locator('.rows-scroll')
+    await list.evaluate((element) => element.scrollTo({ top: element.scrollHeight }))
+    await page.locator('[aria-rowindex="100001"] .row-link').waitFor({ timeout: 50_000 })
+    expect(await page.locator('.rows .row').count()).toBeLessThan(60)
+  })
+})

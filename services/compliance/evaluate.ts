@@ -47,6 +47,8 @@ const VERDICTS = ['not-applicable', 'pass', 'fail', 'unknown'] as const
 /** A rule with its running counts. */
 interface Running {
   readonly rule: Rule
+  /** Its place among the rules over the same population. */
+  readonly place: number
   readonly counts: [outside: number, pass: number, fail: number, unknown: number]
   readonly failing: Set<string>
   /** Subjects whose verdict under this rule moved since `settle` was last called. */
@@ -77,8 +79,9 @@ export class Standing {
 
   constructor(estate: Estate, ruleset: Ruleset) {
     this.#estate = estate
-    this.#running = ruleset.rules.map((rule) => ({
+    this.#running = ruleset.rules.map((rule, i) => ({
       rule,
+      place: ruleset.rules.slice(0, i).filter((r) => r.over === rule.over).length,
       counts: [0, 0, 0, 0],
       failing: new Set(),
       moved: new Set(),
@@ -193,8 +196,8 @@ export class Standing {
   verdictOn(rule: Rule, id: string): Exclude<Verdict, 'waived'> | 'absent' {
     const population = this.#populations.get(rule.over)
     const slot = population?.slots.get(id)
-    if (!population || slot === undefined) return 'absent'
-    const i = population.rules.findIndex((r) => r.rule.id === rule.id)
+    const i = this.#byId.get(rule.id)?.place
+    if (!population || slot === undefined || i === undefined) return 'absent'
     return VERDICTS[(population.codes[slot * population.rules.length + i] ?? OUTSIDE) as Code]
   }
 
@@ -237,11 +240,13 @@ function move(running: Running, id: string, was: Code, is: Code, remember: boole
   if (remember) running.moved.add(id)
 }
 
+/** Notes the next instant at which a subject may turn; looking at it then notes the one after. */
 function note(population: Population, subject: Subject, now: number, calendar: Calendar): void {
-  // At the instant itself a rule may still say what it said before: the hour is looked at until it ends.
+  let next = Number.POSITIVE_INFINITY
   for (const { rule } of population.rules)
-    for (const at of rule.turns?.(subject) ?? [])
-      if (at !== null && at >= now) calendar.note(subject.kind, subject.id, at)
+    // At the instant itself a rule may still say what it said before: the minute is looked at until it ends.
+    for (const at of rule.turns?.(subject) ?? []) if (at !== null && at >= now && at < next) next = at
+  if (next < Number.POSITIVE_INFINITY) calendar.note(subject.kind, subject.id, next)
 }
 
 /** An evaluation as a value. */

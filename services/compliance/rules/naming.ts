@@ -16,19 +16,14 @@ const GENERIC: ReadonlySet<string> = new Set(
    conn clientsecret client vault keyvault akv kv azure v`.split(/\s+/),
 )
 
-/** The words of a name: parted at punctuation, at capitals and before numbers. */
-const wordsOf = (name: string): string[] =>
-  name
-    .replaceAll(/([a-z\d])([A-Z])/g, '$1 $2')
-    .replaceAll(/(\D)(\d)/g, '$1 $2')
-    .replaceAll(/(\d)(\D)/g, '$1 $2')
-    .toLowerCase()
-    .split(/[^a-z\d]+/)
-    .filter((word) => word !== '')
+/** The words of a name: parted at punctuation, at capitals and around numbers. */
+const WORDS = /[A-Z]?[a-z]+|[A-Z]+|\d+/g
 
-/** Whether a name tells nothing about what it names. */
+/** Whether a name tells nothing about what it names. A name without Latin letters or digits is taken to tell. */
 export const isGeneric = (name: string): boolean =>
-  wordsOf(name).every((word) => GENERIC.has(word) || /^\d+$/.test(word) || word.length === 1)
+  name
+    .match(WORDS)
+    ?.every((word) => word.length === 1 || GENERIC.has(word.toLowerCase()) || /^\d/.test(word)) ?? false
 
 /** Prefixes of tags that platforms and tools write: Azure's own, AKS, and ours on what we copy or rotate. */
 const SYSTEM_PREFIXES = ['hidden-', 'link:', 'ms-', 'microsoft.', 'aks-managed-', 'attestry-']

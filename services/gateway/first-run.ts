@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isRefused } from '@attestry/kit'
@@ -24,7 +25,12 @@ export async function firstRun(options: {
   const { operators, stateDir, random, announce } = options
   const id = await operators.idOf(FIRST_OPERATOR)
   const file = firstSignInFile(stateDir)
-  if ((await operators.load(id)).operator) return false
+  const { operator } = await operators.load(id)
+  if (operator) {
+    if (operator.mustChangePassword && existsSync(file))
+      announce(`The first sign-in of ${FIRST_OPERATOR} has not been used yet: it waits in ${file}`, file)
+    return false
+  }
   const password = oneTimePassword(random)
   const text = `Sign in as ${FIRST_OPERATOR} with the one-time password ${password}`
   const refused = await operators.change(

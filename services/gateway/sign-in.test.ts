@@ -33,6 +33,17 @@ describe('the first run', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600)
   })
 
+  test('a second start gives out no second password, and says where the first one waits', async () => {
+    const file = join(g.stateDir, 'first-sign-in.txt')
+    const before = await readFile(file, 'utf8')
+    await g.host.service('gateway').start?.()
+    expect(await readFile(file, 'utf8')).toBe(before)
+    expect(g.announced.slice(1)).toEqual([
+      `The first sign-in of admin has not been used yet: it waits in ${file}`,
+    ])
+    expect(await typesOf('admin')).toEqual(['operator-added'])
+  })
+
   test('a one-time password signs in for nothing but choosing a password, and its file goes then', async () => {
     const first = announcedPassword(g.announced)
     const cookie = await g.cookieOf('Admin ', first)

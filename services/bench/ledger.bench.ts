@@ -17,6 +17,8 @@ import { connect, transaction } from '../kit/postgres.ts'
 import { startPostgres } from '../twin/postgres/embedded.ts'
 import type { Row } from './row.ts'
 
+export type { Row } from './row.ts'
+
 const ids = createIds(systemClock)
 const ROLE = 'attestry_discovery'
 const TENANTS = Array.from({ length: 64 }, (_, n) => `tenant-${n}`)

@@ -5,9 +5,10 @@ import { environmentId } from '../discovery/environment.ts'
 import { discoveryService } from '../discovery/service.ts'
 import { pause } from '../kit/clock.ts'
 import { guardOf, testHost } from '../kit/for-tests.ts'
+import { createLog } from '../kit/log.ts'
 import { generatedEstate, startCloud } from '../twin/index.ts'
 import setUpPostgres from '../twin/postgres/global-setup.ts'
-import type { Row } from './ledger.bench.ts'
+import type { Row } from './row.ts'
 
 /*
  * Scans of generated estates by the real service on the real SDKs. The cloud runs in a process of its own, and so
@@ -74,6 +75,8 @@ async function scanSome(where: Where, times: number): Promise<Outcome> {
   process.env['IDENTITY_HEADER'] = where.identityHeader
   await using test = await testHost({
     sweepMs: 200,
+    // What goes wrong is worth seeing; a scan in which nothing does says nothing.
+    log: createLog({ level: 'warn', pretty: false, destination: process.stderr }),
     services: [
       {
         name: 'discovery',

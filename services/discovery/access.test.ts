@@ -1,6 +1,8 @@
 import { Denied, Transient } from '@attestry/kit'
 import { azureAccess, azureFailure, httpStatusOf } from '@attestry/kit/azure'
 import { type RunningCloud, seededEstate, startCloud } from '@attestry/twin'
+import { createDefaultHttpClient, type HttpClient } from '@azure/core-rest-pipeline'
+import { KeyClient } from '@azure/keyvault-keys'
 import { SecretClient } from '@azure/keyvault-secrets'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { secretOf } from './for-tests.ts'
@@ -12,7 +14,7 @@ describe('access over the wire', () => {
   const env = () => secretOf(twin.estate, 'attestry-rotation')
   const clientOf = () => {
     const access = azureAccess({ endpoint: twin.url, env: env(), random: () => 0 })
-    return { access, client: new SecretClient(VAULT, access.credential, access.clientOptions) }
+    return { access, client: new SecretClient(VAULT, access.credential, access.clientOptions()) }
   }
   const names = async (client: SecretClient) => {
     const all: string[] = []
@@ -39,10 +41,30 @@ describe('access over the wire', () => {
     twin.resetCalls()
     expect(await names(client)).toContain('card-vault-hmac')
     expect(access.calls()).toBe(2)
-    const second = new SecretClient(VAULT, access.credential, access.clientOptions)
+    const second = new SecretClient(VAULT, access.credential, access.clientOptions())
     await Promise.all([names(client), names(second)])
     expect(access.calls()).toBe(5)
     expect(twin.calls.get('entra.token')).toBe(1)
+  })
+
+  test('sends the same headers however many clients were made before', async () => {
+    const agents: (string | undefined)[] = []
+    const real = createDefaultHttpClient()
+    const httpClient: HttpClient = {
+      sendRequest: (request) => {
+        agents.push(request.headers.get('user-agent'))
+        return real.sendRequest(request)
+      },
+    }
+    const access = azureAccess({ endpoint: twin.url, env: env(), httpClient })
+    const keyClients = Array.from(
+      { length: 3 },
+      () => new KeyClient(VAULT, access.credential, access.clientOptions()),
+    )
+    for (const client of keyClients) await client.listPropertiesOfKeys().next()
+    const own = agents.filter((agent) => agent?.includes('azsdk-js-keyvault-keys'))
+    expect(own).toHaveLength(6)
+    expect(new Set(own).size).toBe(1)
   })
 
   test('waits and asks again after a 429 that does not say when, and gives up in the end', async () => {
@@ -61,7 +83,7 @@ describe('access over the wire', () => {
 
   test('renews a token that the far side holds for expired, once, for clients that have it too', async () => {
     const { access, client } = clientOf()
-    const other = new SecretClient(VAULT, access.credential, access.clientOptions)
+    const other = new SecretClient(VAULT, access.credential, access.clientOptions())
     await Promise.all([names(client), names(other)])
     twin.resetCalls()
     twin.clock.advance(2 * 3_600_000)

@@ -141,8 +141,8 @@ const graphRefused = (failure: Error): boolean =>
 export function azureCloud(access: AzureAccess, opaque: Opaque): Cloud {
   const { credential, clientOptions } = access
   const slots = inFlight(CONCURRENT_CALLS)
-  const graph = new ResourceGraphClient(credential, clientOptions)
-  const subscriptionClient = new SubscriptionClient(credential, clientOptions)
+  const graph = new ResourceGraphClient(credential, clientOptions())
+  const subscriptionClient = new SubscriptionClient(credential, clientOptions())
 
   /** Throws what a failure means, never an SDK's own error. */
   const meaning = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -224,7 +224,7 @@ export function azureCloud(access: AzureAccess, opaque: Opaque): Cloud {
       }),
     vaults: async (subscriptions, abortSignal) => {
       const rows = await listing(VAULTS, VaultShape, subscriptions, abortSignal, (subscription) =>
-        new KeyVaultManagementClient(credential, subscription, clientOptions).vaults.listBySubscription({
+        new KeyVaultManagementClient(credential, subscription, clientOptions()).vaults.listBySubscription({
           abortSignal,
         }),
       )
@@ -239,7 +239,7 @@ export function azureCloud(access: AzureAccess, opaque: Opaque): Cloud {
     applications: (signal) => meaning(() => listApplications(signal)),
     resources: async (subscriptions, settingsScan, abortSignal) => {
       const sites = await listing(SITES, SiteShape, subscriptions, abortSignal, (subscription) =>
-        new WebSiteManagementClient(credential, subscription, clientOptions).webApps.list({ abortSignal }),
+        new WebSiteManagementClient(credential, subscription, clientOptions()).webApps.list({ abortSignal }),
       )
       const apps = await meaning(() =>
         query(containerApps(settingsScan), AppShape, subscriptions, abortSignal),

@@ -93,19 +93,16 @@ function applicationOf(listed: Listed, opaque: Opaque): Application {
  * Needs `Application.Read.All`.
  * @see https://learn.microsoft.com/graph/api/application-list
  */
-export function applicationReader(
-  { credential, clientOptions }: AzureAccess,
-  slots: InFlight,
-  opaque: Opaque,
-) {
-  const pipeline = createPipelineFromOptions({ retryOptions: clientOptions.retryOptions })
+export function applicationReader(access: AzureAccess, slots: InFlight, opaque: Opaque) {
+  const { credential } = access
+  const { httpClient, retryOptions, additionalPolicies } = access.clientOptions()
+  const pipeline = createPipelineFromOptions({ retryOptions })
   pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: `${GRAPH}/.default` }))
-  for (const { policy } of clientOptions.additionalPolicies)
-    pipeline.addPolicy(policy, { afterPhase: 'Sign' })
+  for (const { policy } of additionalPolicies) pipeline.addPolicy(policy, { afterPhase: 'Sign' })
 
   const page = async (url: string, abortSignal: AbortSignal) => {
     const request = createPipelineRequest({ url, abortSignal })
-    const response = await pipeline.sendRequest(clientOptions.httpClient, request)
+    const response = await pipeline.sendRequest(httpClient, request)
     const text = response.bodyAsText ?? ''
     if (response.status !== 200)
       throw new RestError(`Graph answered ${response.status}`, {

@@ -92,9 +92,9 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
     }
     const { credential, clientOptions } = access
     const made = {
-      secrets: new SecretClient(uri, credential, clientOptions),
-      keys: new KeyClient(uri, credential, clientOptions),
-      certificates: new CertificateClient(uri, credential, clientOptions),
+      secrets: new SecretClient(uri, credential, clientOptions()),
+      keys: new KeyClient(uri, credential, clientOptions()),
+      certificates: new CertificateClient(uri, credential, clientOptions()),
     }
     kept.set(uri, made)
     const [oldest] = kept.keys()
@@ -220,6 +220,14 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
     }
     return { vault, facts, items: backed(items, known), unread, unreachable, why }
   }
+}
+
+/** What a failure says of a vault: refused for its address or its rights, throttled, or broken in any other way. */
+function whyUnread(failure: Error): Exclude<Unreachable, 'gone'> {
+  const status = httpStatusOf(failure)
+  if (failure instanceof Denied && (status === null || status === 401 || status === 403))
+    return whyOf(failure.code)
+  return failure instanceof Transient && status === 429 ? 'throttled' : 'failed'
 }
 
 /** A certificate's key half says what its certificate says: looking at it would be a call for nothing. */

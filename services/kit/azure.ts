@@ -21,10 +21,11 @@ import { Denied, messageOf, Transient } from './failure.ts'
 /** What every Azure client of ours is made with. */
 export interface AzureAccess {
   readonly credential: TokenCredential
-  readonly clientOptions: {
-    readonly httpClient: HttpClient
-    readonly additionalPolicies: { policy: PipelinePolicy; position: 'perRetry' }[]
-    readonly retryOptions: { maxRetries: number; retryDelayInMs: number; maxRetryDelayInMs: number }
+  /** A new object each time: some clients write into theirs, and a shared one grew a header until it was refused. */
+  readonly clientOptions: () => {
+    httpClient: HttpClient
+    additionalPolicies: { policy: PipelinePolicy; position: 'perRetry' }[]
+    retryOptions: { maxRetries: number; retryDelayInMs: number; maxRetryDelayInMs: number }
   }
   /** Requests that went out so far, challenges and retries included, tokens not. */
   readonly calls: () => number
@@ -310,21 +311,14 @@ export function azureAccess({
       return next(request)
     },
   }
+  const policies = [unsaidThrottlePolicy(random), renewalPolicy(shelf), refusalPolicy, countingPolicy]
   return {
     credential: shelf.credential,
-    clientOptions: {
+    clientOptions: () => ({
       httpClient: client,
-      additionalPolicies: [
-        unsaidThrottlePolicy(random),
-        renewalPolicy(shelf),
-        refusalPolicy,
-        countingPolicy,
-      ].map((policy) => ({
-        policy,
-        position: 'perRetry' as const,
-      })),
-      retryOptions: RETRIES,
-    },
+      additionalPolicies: policies.map((policy) => ({ policy, position: 'perRetry' })),
+      retryOptions: { ...RETRIES },
+    }),
     calls: () => calls,
     overridden: endpoint !== undefined,
   }

@@ -52,7 +52,7 @@ export function appServiceReader(access: AzureAccess, slots: InFlight, opaque: O
   const clientOf = (subscription: string) => {
     const found = clients.get(subscription)
     if (found) return found
-    const made = new WebSiteManagementClient(access.credential, subscription, access.clientOptions)
+    const made = new WebSiteManagementClient(access.credential, subscription, access.clientOptions())
     clients.set(subscription, made)
     return made
   }

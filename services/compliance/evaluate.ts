@@ -243,8 +243,8 @@ function move(running: Running, id: string, was: Code, is: Code, remember: boole
 /** Notes the next instant at which a subject may turn; looking at it then notes the one after. */
 function note(population: Population, subject: Subject, now: number, calendar: Calendar): void {
   let next = Number.POSITIVE_INFINITY
+  // At the instant itself a rule may still say what it said before: the minute is looked at until it ends.
   for (const { rule } of population.rules)
-    // At the instant itself a rule may still say what it said before: the minute is looked at until it ends.
     for (const at of rule.turns?.(subject) ?? []) if (at !== null && at >= now && at < next) next = at
   if (next < Number.POSITIVE_INFINITY) calendar.note(subject.kind, subject.id, next)
 }

@@ -46,36 +46,33 @@ export function findingsOf(
   for (const rule of rules) {
     const verdict = standing.verdict(rule.id)
     const known = record.get(rule.id)
-    for (const subject of candidates(standing, rule, known, all)) {
+    const failing = standing.failing(rule.id)
+    const ref = (subject: string): FindingRef => ({
+      finding: idOf(rule.id, subject),
+      rule: rule.id,
+      subject,
+      severity: rule.severity,
+    })
+    const fails = (subject: string) => {
       const state = known?.get(subject)
-      const on = standing.verdictOn(rule, subject)
-      const ref = () => ({
-        finding: idOf(rule.id, subject),
-        rule: rule.id,
-        subject,
-        severity: rule.severity,
-      })
-      if (state !== 'open') {
-        if (on === 'fail' && verdict === 'fail') (state === 'resolved' ? reopened : opened).push(ref())
-      } else if (on === 'absent' || on === 'not-applicable')
-        resolved.push({ ...ref(), because: 'asset-removed' })
-      else if (on === 'pass' || (on === 'fail' && verdict === 'pass'))
-        resolved.push({ ...ref(), because: 'passed' })
+      if (state === 'open') {
+        if (verdict === 'pass') resolved.push({ ...ref(subject), because: 'passed' })
+      } else if (verdict === 'fail') (state === 'resolved' ? reopened : opened).push(ref(subject))
     }
+    const doesNotFail = (subject: string) => {
+      if (known?.get(subject) !== 'open') return
+      const on = standing.verdictOn(rule, subject)
+      if (on === 'pass') resolved.push({ ...ref(subject), because: 'passed' })
+      else if (on !== 'unknown') resolved.push({ ...ref(subject), because: 'asset-removed' })
+    }
+    const moved = standing.moved(rule.id)
+    // Where one subject can turn a share, all that fail or are open may change with it.
+    if (all || standing.movedAll || (rule.share < 1 && moved.size > 0)) {
+      for (const subject of failing) fails(subject)
+      for (const subject of known?.keys() ?? []) if (!failing.has(subject)) doesNotFail(subject)
+    } else for (const subject of moved) (failing.has(subject) ? fails : doesNotFail)(subject)
   }
   return { opened, reopened, resolved }
-}
-
-/** Subjects whose finding may change: where one subject can turn a share, all that fail or are open. */
-function candidates(
-  standing: Standing,
-  rule: Rule,
-  known: ReadonlyMap<string, 'open' | 'resolved'> | undefined,
-  all: boolean,
-): Iterable<string> {
-  const moved = standing.moved(rule.id)
-  if (!all && !standing.movedAll && (rule.share === 1 || moved.size === 0)) return moved
-  return new Set([...standing.failing(rule.id), ...(known?.keys() ?? []), ...moved])
 }
 
 /** The largest number of findings in one event. */

@@ -19,11 +19,18 @@ const GENERIC: ReadonlySet<string> = new Set(
 /** The words of a name: parted at punctuation, at capitals and around numbers. */
 const WORDS = /[A-Z]?[a-z]+|[A-Z]+|\d+/g
 
+const saysNothing = (word: string): boolean =>
+  word.length === 1 || GENERIC.has(word.toLowerCase()) || /^\d/.test(word)
+
 /** Whether a name tells nothing about what it names. A name without Latin letters or digits is taken to tell. */
-export const isGeneric = (name: string): boolean =>
-  name
-    .match(WORDS)
-    ?.every((word) => word.length === 1 || GENERIC.has(word.toLowerCase()) || /^\d/.test(word)) ?? false
+export function isGeneric(name: string): boolean {
+  let words = 0
+  WORDS.lastIndex = 0
+  // Most names tell by their first word: the rest is not looked at.
+  for (let word = WORDS.exec(name); word; word = WORDS.exec(name), words++)
+    if (!saysNothing(word[0])) return false
+  return words > 0
+}
 
 /** Prefixes of tags that platforms and tools write: Azure's own, AKS, and ours on what we copy or rotate. */
 const SYSTEM_PREFIXES = ['hidden-', 'link:', 'ms-', 'microsoft.', 'aks-managed-', 'attestry-']

@@ -68,9 +68,11 @@ try {
       signal: stopping.signal,
     })
     stopEmbedded = embedded.stop
-    Object.assign(environment, embedded.environment, {
-      ...(values['free-ports'] ? { ATTESTRY_PORT: '0', ATTESTRY_METRICS_PORT: '0' } : {}),
-    })
+    Object.assign(
+      environment,
+      embedded.environment,
+      values['free-ports'] ? { ATTESTRY_PORT: '0', ATTESTRY_METRICS_PORT: '0' } : {},
+    )
     // The identity library reads the machine's managed identity from here itself.
     for (const name of ['IDENTITY_ENDPOINT', 'IDENTITY_HEADER'] as const)
       process.env[name] = environment[name]
@@ -88,7 +90,9 @@ try {
     log,
     productVersion: version,
     staticDir: existsSync(console_) ? console_ : null,
-    announce: (text) => process.stdout.write(`\n${text}\n\n`),
+    // A password belongs on a terminal; what is not one may be a log.
+    announce: (text, file) =>
+      process.stdout.write(`\n${process.stdout.isTTY ? text : `The first sign-in waits in ${file}`}\n\n`),
     signal: stopping.signal,
   })
   const seconds = ((performance.now() - began) / 1000).toFixed(1)

@@ -11,6 +11,7 @@ import {
   type Guard,
   type Host,
   type Logger,
+  problem,
   SERVICE_PORTS,
   type Service,
   serve,
@@ -39,7 +40,7 @@ export interface ProcessOptions {
   readonly log: Logger
   readonly productVersion: string
   readonly staticDir: string | null
-  readonly announce: (text: string) => void
+  readonly announce: GatewayOptions['announce']
   readonly signal: AbortSignal
   /** How messages travel, where it is not as configured. */
   readonly delivery?: Pick<RunOptions, 'sweepMs'> & { readonly bus?: Bus; readonly gapReads?: boolean }
@@ -105,7 +106,11 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     return (request) => {
       const face = faces.get(name)
       if (face) return face.fetch(request)
-      throw new Error(`${name} runs neither here nor at ATTESTRY_${name.toUpperCase()}_URL`)
+      return problem(
+        'unavailable',
+        'service-away',
+        `${name} runs neither here nor at ATTESTRY_${name.toUpperCase()}_URL.`,
+      )
     }
   }
 

@@ -73,10 +73,13 @@ void ended.then(() => over.abort(new Error(`the product ended by itself:\n${comp
 let failed: unknown = null
 try {
   const { url, password } = await step('bring everything up', () =>
-    until(() => {
+    until(async () => {
       const url = /is ready at (\S+)/.exec(said)?.[1]
-      const password = /one-time password (\S+)/.exec(said)?.[1]
-      return Promise.resolve(url && password ? { url, password } : null)
+      if (!url) return null
+      const first = await readFile(join(state, 'first-sign-in.txt'), 'utf8')
+      const password = /one-time password (\S+)/.exec(first)?.[1]
+      if (!password) throw new Error('the first sign-in does not say its password')
+      return { url, password }
     }, 50),
   )
   const api = createClient(url, over.signal)

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BundleManifest, type EventOf, type Fact, fact } from '@attestry/contracts'
-import { type Host, iso, type Job, messageOf, Transient } from '@attestry/kit'
+import { CANCELLED, type Host, iso, type Job, messageOf, Transient } from '@attestry/kit'
 import { BUNDLE_FORMAT } from '../../contracts/bundle.ts'
 import { type FirstTier, sealBundle } from './bundle.ts'
 import { type BundleLife, bundleLife } from './bundle-life.ts'
@@ -17,9 +17,9 @@ import { fingerprint } from './sign.ts'
 import { requestTimestamp, type Stamp } from './timestamp.ts'
 import type { Files } from './zip.ts'
 
-/** Where a tenant's bundles lie. */
-export const bundlePath = (stateDir: string, tenant: string, bundle: string): string =>
-  join(stateDir, 'bundles', tenant, `${bundle}.zip`)
+/** Where a sealed bundle lies. Its digest is in the name, so that two who build the same one never share a file. */
+export const bundlePath = (stateDir: string, tenant: string, bundle: string, zipSha256: string): string =>
+  join(stateDir, 'bundles', tenant, `${bundle}.${zipSha256.slice(0, 16)}.zip`)
 
 export interface BuildOptions {
   readonly stateDir: string
@@ -144,7 +144,10 @@ export const buildBundle =
     if (life.state !== 'building') return
     const record = async (facts: readonly Fact[]) => {
       const by = { kind: 'service', id: 'evidence' } as const
-      await host.append(tenant, { stream: bundle, expected: 'any', facts, by, cause: job.cause })
+      const expected = life.position
+      const result = await host.append(tenant, { stream: bundle, expected, facts, by, cause: job.cause })
+      // Another process took the lease and ended it first: the next look finds what it recorded.
+      if (!result.ok) throw new Transient('the bundle was ended elsewhere')
     }
     try {
       const [keys, fonts] = await Promise.all([options.keys(), loadFonts()])
@@ -191,14 +194,21 @@ export const buildBundle =
         },
         signer: keys.signer,
         hmacMaster: keys.hmac.master,
-        timestamp: (bytes, stop) =>
-          requestTimestamp({ data: bytes, authorities: keys.authorities, signal: stop }, world),
+        timestamp: async (bytes, stop) => {
+          const stamp = await requestTimestamp(
+            { data: bytes, authorities: keys.authorities, signal: stop },
+            world,
+          )
+          if (stamp.status === 'pending')
+            host.log.warn({ bundle, reason: stamp.reason }, 'A bundle could not be stamped')
+          return stamp
+        },
         tsaChainPem: null,
         tsaRootsPem: keys.tsaRootsPem,
         progress: (step, done, total) => void job.progress({ step: step.replaceAll('-', ' '), done, total }),
         signal,
       })
-      await keep(bundlePath(options.stateDir, tenant, bundle), sealed.zip)
+      await keep(bundlePath(options.stateDir, tenant, bundle, sealed.zipSha256), sealed.zip)
       await record([
         ...manifest.reports.map((r) =>
           fact('evidence.report-rendered', {
@@ -221,15 +231,16 @@ export const buildBundle =
         }),
       ])
     } catch (error) {
-      // The process stops or the database is away: the next attempt starts over. A person's cancel is recorded.
-      if (host.signal.aborted || (error instanceof Transient && !signal.aborted)) throw error
+      const cancelled = signal.reason === CANCELLED
+      // The process stops, the lease was lost, the database is away: whoever comes next starts over.
+      if (!cancelled && (signal.aborted || error instanceof Transient)) throw error
       await record([
         fact('evidence.bundle-failed', {
           bundle,
-          reason: signal.aborted ? 'cancelled' : 'error',
-          detail: signal.aborted ? 'cancelled by an operator' : messageOf(error).slice(0, 500),
+          reason: cancelled ? 'cancelled' : 'error',
+          detail: cancelled ? CANCELLED : messageOf(error).slice(0, 500),
         }),
       ])
-      if (!signal.aborted) throw error
+      if (!cancelled) throw error
     }
   }

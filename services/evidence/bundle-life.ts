@@ -8,6 +8,8 @@ export interface BundleLife {
   readonly period: Period
   readonly state: 'building' | 'sealed' | 'failed' | 'cancelled'
   readonly position: number
+  /** Of the sealed file. */
+  readonly zipSha256: string | null
 }
 
 export function evolveBundle(known: BundleLife | null, event: EventOf): BundleLife | null {
@@ -15,10 +17,10 @@ export function evolveBundle(known: BundleLife | null, event: EventOf): BundleLi
   switch (event.type) {
     case 'evidence.bundle-requested': {
       const { bundle, reports, period } = event.data
-      return { bundle, reports, period, state: 'building', position }
+      return { bundle, reports, period, state: 'building', position, zipSha256: null }
     }
     case 'evidence.bundle-sealed':
-      return known && { ...known, state: 'sealed', position }
+      return known && { ...known, state: 'sealed', position, zipSha256: event.data.zipSha256 }
     case 'evidence.bundle-failed':
       return (
         known && { ...known, state: event.data.reason === 'cancelled' ? 'cancelled' : 'failed', position }

@@ -182,9 +182,9 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     async downloadBundle({ who, params, address, correlation }) {
       const life = bundleLife(await host.stream(who.tenant, params.bundle))
       if (!life) return noSuch(params.bundle)
-      if (life.state !== 'sealed')
+      if (life.state !== 'sealed' || life.zipSha256 === null)
         return refuse('not-sealed', 'This bundle is not sealed; there is nothing to hand out.')
-      const path = bundlePath(options.stateDir, who.tenant, params.bundle)
+      const path = bundlePath(options.stateDir, who.tenant, params.bundle, life.zipSha256)
       let size: number
       try {
         size = (await stat(path)).size

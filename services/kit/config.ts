@@ -122,10 +122,6 @@ export const variables = {
     'PEM file of the roots that time-stamp authorities are checked against',
     z.string().optional(),
   ),
-  ATTESTRY_SIGNING_KEY: variable(
-    'Id of an ES256 key in Key Vault that signs bundles; without it a local key in the state folder does',
-    z.url('must be a key id such as https://vault.vault.azure.net/keys/name/version').optional(),
-  ),
   ATTESTRY_SWEEP_SECONDS: variable(
     'How often every consumer looks in the ledger for what no message brought',
     z.coerce.number().min(1).max(3600).default(30),

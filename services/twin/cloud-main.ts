@@ -59,7 +59,8 @@ const cloud = await startCloud({
   port: Number(values.port),
   estate: kept.estate,
   signingKey: kept.signingKey,
-  identityHeader: kept.identityHeader,
+  // Given from outside where another container must know it beforehand.
+  identityHeader: process.env['IDENTITY_HEADER'] ?? kept.identityHeader,
   changed: () => {
     dirty = true
   },

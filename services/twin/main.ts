@@ -83,17 +83,19 @@ async function refuseTakenPorts(): Promise<void> {
 
 const READY_MS = 60_000
 
-/** Starts one of our programs and reads the line of JSON that says it is ready. */
+/** Starts one of our programs, to be ended when we stop, and reads the line of JSON that says it is ready. */
 function start<S extends z.ZodType>(
   name: string,
   args: readonly string[],
   ready: S,
   env: Record<string, string> = {},
-): Promise<{ child: ChildProcess; said: z.infer<S> }> {
+): Promise<z.infer<S>> {
   const child = spawn(process.execPath, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
   })
+  // From now on, and not only once it is ready: whoever stops us meanwhile must not leave it talking to nobody.
+  endings.push(ended(child))
   return new Promise((done, failed) => {
     let text = ''
     const timer = setTimeout(() => failed(new Error(`${name} was not ready after a minute`)), READY_MS)
@@ -103,7 +105,7 @@ function start<S extends z.ZodType>(
       if (end < 0) return
       clearTimeout(timer)
       const said = ready.safeParse(JSON.parse(text.slice(0, end)))
-      if (said.success) done({ child, said: said.data })
+      if (said.success) done(said.data)
       else failed(new Error(`${name} said something else than where it is: ${said.error.message}`))
     })
     child.once('exit', (code) => {
@@ -197,10 +199,7 @@ try {
       ],
       z.object({ connectionString: z.string() }),
       { SERVICE_BUS_KEY: busKey },
-    ).then((p) => {
-      endings.push(ended(p.child))
-      return p.said
-    }),
+    ),
     start(
       'The cloud twin',
       [
@@ -213,10 +212,7 @@ try {
         join(state, 'estate.json'),
       ],
       z.object({ url: z.string(), identityEndpoint: z.string(), identityHeader: z.string() }),
-    ).then((p) => {
-      endings.push(ended(p.child))
-      return p.said
-    }),
+    ),
     startTsa(),
   ])
   console.log(

@@ -30,8 +30,10 @@ describe('what an event makes old', () => {
   })
 
   test('every event of the contract at least moves the ledger’s own list', () => {
-    for (const type of Object.keys(catalog))
-      expect(staleOperations(type), type).toContain('gateway.listActivity')
+    const unmoved = Object.keys(catalog).filter(
+      (type) => !staleOperations(type).includes('gateway.listActivity'),
+    )
+    expect(unmoved).toEqual([])
   })
 
   test('a context of a newer server makes everything old', () => {
@@ -39,11 +41,7 @@ describe('what an event makes old', () => {
   })
 
   test('names only reads that exist', () => {
-    for (const type of Object.keys(catalog))
-      for (const read of staleAfter(type))
-        expect(
-          operations.some((id) => isStale(id, [read])),
-          `${type}: ${read}`,
-        ).toBe(true)
+    const reads = Object.keys(catalog).flatMap((type) => staleAfter(type))
+    expect(reads.filter((read) => !operations.some((id) => isStale(id, [read])))).toEqual([])
   })
 })

@@ -16,6 +16,7 @@ describe('what to do about a problem', () => {
       unavailable: 503,
     }
     const fallback = nextStep({ type: '', title: '', status: 418, detail: '', code: 'unheard-of' })
+    const unsaid: string[] = []
     for (const table of Object.values(http))
       for (const endpoint of Object.values(table))
         for (const [code, kind] of Object.entries(endpoint.refusals)) {
@@ -26,8 +27,9 @@ describe('what to do about a problem', () => {
             detail: '',
             code,
           })
-          expect(step, code).not.toBe(fallback)
+          if (step === fallback) unsaid.push(code)
         }
+    expect(unsaid).toEqual([])
   })
 
   test('a body that is no problem becomes one that says so', () => {

@@ -86,7 +86,12 @@ export function Activity() {
   return (
     <Show
       when={may(api.gateway.listActivity)}
-      fallback={<Refused what="The ledger" needs={rolesNeeded(api.gateway.listActivity.endpoint)} />}
+      fallback={
+        <div class="page">
+          <PageHead title="Activity" />
+          <Refused what="The ledger" needs={rolesNeeded(api.gateway.listActivity.endpoint)} />
+        </div>
+      }
     >
       <Ledger />
     </Show>

@@ -20,7 +20,12 @@ export function Evidence() {
   return (
     <Show
       when={may(api.evidence.listBundles)}
-      fallback={<Refused what="Evidence" needs={rolesNeeded(api.evidence.listBundles.endpoint)} />}
+      fallback={
+        <div class="page">
+          <PageHead title="Evidence" />
+          <Refused what="Evidence" needs={rolesNeeded(api.evidence.listBundles.endpoint)} />
+        </div>
+      }
     >
       <Bundles />
     </Show>

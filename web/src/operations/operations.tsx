@@ -21,7 +21,12 @@ export function Operations() {
   return (
     <Show
       when={may(api.gateway.listOperations)}
-      fallback={<Refused what="Operations" needs={rolesNeeded(api.gateway.listOperations.endpoint)} />}
+      fallback={
+        <div class="page">
+          <PageHead title="Operations" />
+          <Refused what="Operations" needs={rolesNeeded(api.gateway.listOperations.endpoint)} />
+        </div>
+      }
     >
       <Board />
     </Show>

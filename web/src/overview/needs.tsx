@@ -43,14 +43,16 @@ export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.read
             <For
               each={page().items}
               fallback={
-                <Show
-                  when={props.score.data()?.current}
-                  fallback={<Empty title="Nothing was evaluated yet">The first scan tells.</Empty>}
-                >
-                  <Empty title="Nothing needs you" icon={<CircleCheck size={20} aria-hidden="true" />}>
-                    Every rule that could be evaluated is satisfied.
-                  </Empty>
-                </Show>
+                <li>
+                  <Show
+                    when={props.score.data()?.current}
+                    fallback={<Empty title="Nothing was evaluated yet">The first scan tells.</Empty>}
+                  >
+                    <Empty title="Nothing needs you" icon={<CircleCheck size={20} aria-hidden="true" />}>
+                      Every rule that could be evaluated is satisfied.
+                    </Empty>
+                  </Show>
+                </li>
               }
             >
               {(finding) => (

@@ -15,7 +15,16 @@ import Settings from 'lucide-solid/icons/settings'
 import ShieldAlert from 'lucide-solid/icons/shield-alert'
 import Sun from 'lucide-solid/icons/sun'
 import Vault from 'lucide-solid/icons/vault'
-import { createEffect, createSignal, For, type JSX, type ParentProps, Show, Suspense } from 'solid-js'
+import {
+  createEffect,
+  createSignal,
+  For,
+  type JSX,
+  onCleanup,
+  type ParentProps,
+  Show,
+  Suspense,
+} from 'solid-js'
 import { Dynamic } from 'solid-js/web'
 import { api } from '../api.ts'
 import { useLive } from '../live.tsx'
@@ -44,6 +53,8 @@ const ICONS: Readonly<Record<string, typeof Gauge>> = {
   '/settings': Settings,
   '/operations': ServerCog,
 }
+/** A feed that is back sooner was only restarted; nobody needs to hear of it. */
+const LOST_AFTER_MS = 3000
 const GROUPS = ['Watch', 'Estate', 'Assurance', 'System'] as const
 
 /** Everything around a page: navigation, banner, commands, keys. */
@@ -60,6 +71,17 @@ export function Shell(props: ParentProps) {
     may(api.compliance.readScore) ? {} : undefined,
   )
   const openFindings = (): number => (score.data()?.open ?? []).reduce((sum, o) => sum + o.count, 0)
+
+  const live = useLive()
+  const [lost, setLost] = createSignal(false)
+  createEffect(() => {
+    if (live.state() !== 'reconnecting') {
+      setLost(false)
+      return
+    }
+    const timer = setTimeout(() => setLost(true), LOST_AFTER_MS)
+    onCleanup(() => clearTimeout(timer))
+  })
 
   const signOut = async (): Promise<void> => {
     await api.gateway.logout({}).catch(() => undefined)
@@ -204,6 +226,12 @@ export function Shell(props: ParentProps) {
             <strong>DEMONSTRATION</strong>
             <span>A made-up estate on a simulated cloud. Nothing here is evidence about a real one.</span>
           </aside>
+        </Show>
+        <Show when={lost()}>
+          <p class="lost" role="status">
+            The connection is interrupted. What is shown may be old; it is read again as soon as the server
+            answers.
+          </p>
         </Show>
         <main id="page" tabindex="-1">
           <Suspense fallback={<Skeleton lines={6} label="Loading the page" />}>{props.children}</Suspense>

@@ -1,5 +1,5 @@
 /// <reference types="node" />
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Locator, Page } from 'playwright-core'
 
 export interface Visit extends AsyncDisposable {
   readonly page: Page
@@ -51,4 +51,10 @@ export async function settled(page: Page): Promise<void> {
   await page.waitForFunction(
     () => document.querySelector('.skeleton, .rows-waiting, [aria-busy="true"], [data-settling]') === null,
   )
+}
+
+/** Waits until something is on the page, and answers its text. */
+export async function shown(what: Locator): Promise<string> {
+  await what.first().waitFor()
+  return (await what.first().textContent()) ?? ''
 }

@@ -4,7 +4,7 @@ import CircleHelp from 'lucide-solid/icons/circle-question-mark'
 import CircleSlash from 'lucide-solid/icons/circle-slash'
 import ShieldCheck from 'lucide-solid/icons/shield-check'
 import X from 'lucide-solid/icons/x'
-import { type JSX, type ParentProps, Show } from 'solid-js'
+import { For, type JSX, type ParentProps, Show } from 'solid-js'
 
 export type Tone = 'critical' | 'high' | 'medium' | 'low' | 'good' | 'plain' | 'seal'
 
@@ -31,16 +31,18 @@ export function Severity(props: { of: SeverityName; wordless?: boolean }) {
   return (
     <span class="severity" data-tone={props.of}>
       <svg viewBox="0 0 14 12" width="14" height="12" aria-hidden="true">
-        {[0, 1, 2, 3].map((n) => (
-          <rect
-            x={n * 3.6}
-            y={9 - n * 3}
-            width="2.6"
-            height={3 + n * 3}
-            rx="0.8"
-            data-on={n < bars() ? '' : undefined}
-          />
-        ))}
+        <For each={[0, 1, 2, 3]}>
+          {(n) => (
+            <rect
+              x={n * 3.6}
+              y={9 - n * 3}
+              width="2.6"
+              height={3 + n * 3}
+              rx="0.8"
+              data-on={n < bars() ? '' : undefined}
+            />
+          )}
+        </For>
       </svg>
       <span class={props.wordless ? 'unseen' : undefined}>{SEVERITY_WORDS[props.of]}</span>
     </span>

@@ -137,6 +137,16 @@ describe('the Dockerfile', () => {
     expect(manifests).toEqual(expect.arrayContaining(['package.json', 'package-lock.json', '.npmrc']))
   })
 
+  test('builds the console from its sources, the contracts, and the settings that its own extend', () => {
+    const sources = copied('console').map((c) => c.source)
+    const { extends: settings } = z
+      .object({ extends: z.string() })
+      .parse(JSON.parse(read('web/tsconfig.json')))
+    expect(sources).toEqual(expect.arrayContaining(['contracts', 'web', join('web', settings)]))
+    expect(stage('console').lines).toContain('RUN npm run build --workspace web')
+    expect(stage('production').lines).toContain('COPY --from=console /app/web/dist web/dist')
+  })
+
   test('installs and copies every service, and nothing of the twin', () => {
     const folders = [
       'contracts',

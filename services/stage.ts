@@ -36,7 +36,7 @@ export interface Stage extends AsyncDisposable {
 export async function bringUp(
   cloud: Pick<RunningCloud, 'url' | 'tsaUrl'>,
   tsaRootPem: string,
-  options: { delivery?: ProcessOptions['delivery']; faults?: Faults } = {},
+  options: { delivery?: ProcessOptions['delivery']; faults?: Faults; staticDir?: string } = {},
 ): Promise<Stage> {
   const state = await mkdtemp(join(tmpdir(), 'attestry-main-'))
   const database = await testDatabase()
@@ -86,7 +86,7 @@ export async function bringUp(
     services: [],
     log: createLog({ level: 'debug', pretty: false, destination: logs }),
     productVersion: '0.0.0',
-    staticDir: null,
+    staticDir: options.staticDir ?? null,
     announce: (text) => {
       announced += text
     },

@@ -232,8 +232,7 @@ async function react(
       const cursor = await lockCursor(tx, consumer, context)
       if (placed.seq > cursor) await advance(tx, consumer, context, placed.seq)
     }
-    const event = on.some((type) => placed.envelope.includes(`"type":"${type}"`)) ? open(placed) : null
-    if (!event || !on.includes(event.type)) {
+    if (!on.some((type) => placed.envelope.includes(`"type":"${type}"`))) {
       // Nothing to do: the cursor moves with the next event that matters, or at the batch's end.
       if (placed === batch.at(-1)) await host.tx(placed.tenant, skip)
       continue
@@ -242,7 +241,9 @@ async function react(
       await host.tx(placed.tenant, async (tx) => {
         const cursor = await lockCursor(tx, consumer, context)
         if (placed.seq <= cursor) return
-        await host.carryOut(tx, await reaction.react(event, tx), placed)
+        // Opened here: one that cannot be read is set aside like one that cannot be reacted to.
+        const event = open(placed)
+        if (event && on.includes(event.type)) await host.carryOut(tx, await reaction.react(event, tx), placed)
         await advance(tx, consumer, context, placed.seq)
       })
     } catch (error) {

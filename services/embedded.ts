@@ -34,6 +34,7 @@ export function startEmbedded(options: {
   readonly state: string | undefined
   readonly freePorts: boolean
   readonly estate: string | undefined
+  /** They ended after they had been ready, asked or not. */
   readonly onExit: () => void
   readonly signal: AbortSignal
 }): Promise<Embedded> {
@@ -51,6 +52,7 @@ export function startEmbedded(options: {
   }
   return new Promise((done, failed) => {
     let text = ''
+    let ready = false
     const timer = setTimeout(() => {
       failed(new EmbeddedFailed('The embedded services were not ready after two minutes'))
       void stop()
@@ -66,13 +68,14 @@ export function startEmbedded(options: {
       if (end < 0) return
       clearTimeout(timer)
       options.signal.removeEventListener('abort', giveUp)
+      ready = true
       done({ environment: Ready.parse(JSON.parse(text.slice(0, end))).environment, stop })
       text = ''
     })
     child.once('exit', (code) => {
       clearTimeout(timer)
-      failed(new EmbeddedFailed(`The embedded services ended with code ${code}; why, they said above.`))
-      options.onExit()
+      if (ready) options.onExit()
+      else failed(new EmbeddedFailed(`The embedded services ended with code ${code}; why, they said above.`))
     })
   })
 }

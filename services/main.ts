@@ -52,6 +52,8 @@ if (process.env['ATTESTRY_END_WITH_STDIN'] === 'true') {
   process.stdin.resume()
 }
 
+const EMBEDDED_ENDED = 'the embedded services ended'
+
 /** How long a stop may take before the process ends anyway. */
 const STOP_WITHIN_MS = 15_000
 
@@ -64,7 +66,7 @@ try {
       state: values.state ?? process.env['ATTESTRY_STATE_DIR'],
       freePorts: values['free-ports'],
       estate: values.estate,
-      onExit: () => stopping.abort('the embedded services ended'),
+      onExit: () => stopping.abort(EMBEDDED_ENDED),
       signal: stopping.signal,
     })
     stopEmbedded = embedded.stop
@@ -111,7 +113,7 @@ try {
   }, STOP_WITHIN_MS).unref()
   await running.stop()
   await stopEmbedded()
-  process.exit(0)
+  process.exit(stopping.signal.reason === EMBEDDED_ENDED ? 1 : 0)
 } catch (error) {
   await stopEmbedded()
   // Somebody ended it while it started: that is no failure.

@@ -89,7 +89,7 @@ describe('readConfiguration()', () => {
     const shown = [
       inspect(configuration, { depth: 9 }),
       JSON.stringify(configuration),
-      `${configuration.SECRET_KEY}`,
+      String(configuration.SECRET_KEY),
     ]
     expect(shown.join('\n')).not.toMatch(/hunter\d|aHVudGVyMw/)
   })

@@ -83,10 +83,10 @@ describe('a log', () => {
     const { text } = written((log) => {
       log.info({ key: secret, a: { b: { c: { d: { e: secret } } } }, list: [secret] }, 'as a field')
       log.error(
-        { error: Object.assign(new Error(`could not use ${secret}`), { with: secret }) },
+        { error: Object.assign(new Error(`could not use ${String(secret)}`), { with: secret }) },
         'in an error',
       )
-      log.info(secret, `in a sentence: ${secret}`)
+      log.info(secret, `in a sentence: ${String(secret)}`)
     })
     expect(text).not.toContain('hunter2')
     expect(text).toContain('[secret]')

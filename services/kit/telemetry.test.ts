@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { fact, type EventOf } from '@attestry/contracts'
 import { trace } from '@opentelemetry/api'
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import topology from '../../deploy/servicebus/config.json' with { type: 'json' }
 import { freePort } from '../program.fixture.ts'

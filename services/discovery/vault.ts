@@ -214,9 +214,7 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
       if (isAbort(failure) || abortSignal.aborted) throw failure
       unread.add(kind)
       why = `${kind}s: ${messageOf(failure)}`
-      if (failure instanceof Denied) unreachable = whyOf(failure.code)
-      else
-        unreachable = failure instanceof Transient && httpStatusOf(failure) === 429 ? 'throttled' : 'failed'
+      unreachable = whyUnread(failure)
     }
     return { vault, facts, items: backed(items, known), unread, unreachable, why }
   }

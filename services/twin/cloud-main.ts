@@ -60,7 +60,7 @@ const cloud = await startCloud({
   estate: kept.estate,
   signingKey: kept.signingKey,
   // Given from outside where another container must know it beforehand.
-  identityHeader: process.env['IDENTITY_HEADER'] ?? kept.identityHeader,
+  identityHeader: process.env['IDENTITY_HEADER'] || kept.identityHeader,
   changed: () => {
     dirty = true
   },

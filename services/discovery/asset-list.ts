@@ -2,7 +2,7 @@ import type { AppCredential, Edge, Resource, VaultItem } from '@attestry/contrac
 import type { AssetDetail, AssetKind, AssetRow, discoveryHttp } from '@attestry/contracts/http'
 import type { Tx } from '@attestry/kit'
 import type * as z from 'zod'
-import { type Cursor, cursorOf, cursorText, instantOf, literally } from './page.ts'
+import { type Cursor, cursorOf, cursorText, instantOf, literally, timeCursorOf } from './page.ts'
 
 type Query = z.infer<typeof discoveryHttp.listAssets.query>
 
@@ -89,7 +89,7 @@ export async function listAssets(
     values,
   )
   const [sort, type] = SORTS[query.sort]
-  const after = cursorOf(query.after)
+  const after = type === 'timestamptz' ? timeCursorOf(query.after) : cursorOf(query.after)
   if (after)
     where.push(
       `(${sort}, a.asset) ${query.order === 'asc' ? '>' : '<'} (${value(after.key)}::${type}, ${value(after.id)})`,

@@ -100,6 +100,21 @@ describe('a scan in bad weather', () => {
     expect(await lostSince(before)).toEqual([])
   })
 
+  test('does not call forbidden what failed otherwise', async () => {
+    const remove = d.twin.faults.add({
+      operation: 'keyvault.certificates.list',
+      host: HOST,
+      trouble: { kind: 'error', status: 500 },
+    })
+    await d.scan(environment)
+    remove()
+    expect((await last())?.unreachable.map(({ why }) => why).toSorted()).toEqual([
+      'failed',
+      'firewall',
+      'forbidden',
+    ])
+  })
+
   test('asks subscription by subscription where Resource Graph is refused', async () => {
     const opaque = await d.test.host('discovery').opaque('acme')
     const signal = AbortSignal.timeout(20_000)

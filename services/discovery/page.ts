@@ -25,6 +25,14 @@ export function cursorOf(text: string | undefined): Cursor | null {
   }
 }
 
+const POSTGRES_TIME = /^(-?infinity|\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d)?)$/
+
+/** A cursor whose key is a timestamp as Postgres writes it; any other begins at the start, as a text that is none does. */
+export const timeCursorOf = (text: string | undefined): Cursor | null => {
+  const cursor = cursorOf(text)
+  return cursor && POSTGRES_TIME.test(cursor.key) ? cursor : null
+}
+
 /** A timestamp of a row, as Postgres writes it, in the contracts' spelling. */
 export function instantOf(text: string): string
 export function instantOf(text: string | null): string | null

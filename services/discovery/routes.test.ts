@@ -1,6 +1,7 @@
 import { AssetDetail, discoveryHttp, EnvironmentRow, ScanRow } from '@attestry/contracts/http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as z from 'zod'
+import { generatedEstate } from '@attestry/twin'
 import { type Discovered, discovered, of } from './for-tests.ts'
 
 const Assets = discoveryHttp.listAssets.reply
@@ -19,6 +20,24 @@ describe('the first run', () => {
     await d.test.running.services.get('discovery')?.start?.()
     await d.test.settle()
     expect(of(await d.events(), 'discovery.scan-started')).toHaveLength(1)
+  })
+})
+
+describe('scans page by page', () => {
+  test('shows each once, newest first', async () => {
+    await using d = await discovered({
+      estate: generatedEstate({ vaults: 1, secrets: 1, keys: 0, certificates: 0, now: Date.now() }),
+    })
+    const environment = await d.connect()
+    const scans: string[] = []
+    for (let n = 0; n < 3; n++) scans.unshift(await d.scan(environment))
+    const page = async (query: string) =>
+      discoveryHttp.listScans.reply.parse((await d.call('GET', `/scans?${query}`)).body)
+    const first = await page('limit=2')
+    const second = await page(`limit=2&after=${first.next}`)
+    expect(first.total).toBe(3)
+    expect([...first.items, ...second.items].map(({ scan }) => scan)).toEqual(scans)
+    expect(second.next).toBeNull()
   })
 })
 
@@ -88,6 +107,14 @@ describe('the HTTP face of discovery', () => {
       }
     },
   )
+
+  test('begins at the start with a cursor that is none of ours, or of another sort', async () => {
+    const first = await assets('?limit=3&sort=expires')
+    const { next } = await assets('?limit=3&sort=name')
+    for (const after of ['rubbish', Buffer.from('["x\'; drop","y"]').toString('base64url'), next ?? ''])
+      expect((await assets(`?limit=3&sort=expires&after=${after}`)).items).toEqual(first.items)
+    expect((await d.call('GET', `/scans?after=${next}`)).status).toBe(200)
+  })
 
   test('filters by kind, vault, state and part of a name', async () => {
     const keys = await assets('?kind=key&limit=1000')

@@ -29,7 +29,7 @@ import {
   mayConnect,
   noSuchEnvironment,
 } from './environment.ts'
-import { cursorOf, cursorText, instantOf } from './page.ts'
+import { cursorOf, cursorText, instantOf, timeCursorOf } from './page.ts'
 import { requestScan, scanAtWork } from './request.ts'
 import { lastScans, listScans, readScan } from './scan-list.ts'
 
@@ -179,7 +179,7 @@ export function discoveryRoutes({ host, guard, cloudOf, overridden, vaultLimit }
 
     listScans: ({ who, query }) =>
       host.tx(who.tenant, async (tx) => {
-        const { items, last, total } = await listScans(host, tx, cursorOf(query.after), query.limit)
+        const { items, last, total } = await listScans(host, tx, timeCursorOf(query.after), query.limit)
         return { items, next: last && cursorText(last), total }
       }),
 

@@ -138,6 +138,19 @@ describe('evaluating', () => {
     ])
   })
 
+  test('evaluations that are asked for at once, here and elsewhere, open a finding once', async () => {
+    const { append, process, evaluate, settle, told } = await hosting()
+    const seq = await append(failing(), scanEnded())
+    const [first, second] = [process(), process()]
+    await Promise.all(
+      ['a', 'b', 'c', 'd', 'e', 'f'].map((name, i) =>
+        evaluate(i % 2 ? first : second, name, { scan: `scan-000${name}`, after: [['discovery', seq]] }),
+      ),
+    )
+    await settle()
+    expect((await told()).filter((t) => typeof t !== 'string')).toEqual([['P001 opened', 'VM003 opened']])
+  })
+
   test('another ruleset is adopted before it is used', async () => {
     const { append, process, evaluate, settle, told } = await hosting()
     const seq = await append(failing(), scanEnded())

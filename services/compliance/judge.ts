@@ -55,7 +55,30 @@ export function judging(host: Host, ruleset: Ruleset) {
       ),
     )
 
-  const work = async (job: Job<Evaluate>): Promise<void> => {
+  const turns = new Map<string, Promise<void>>()
+
+  /**
+   * One evaluation of a tenant at a time, in this process by waiting for the one before, among processes by a
+   * lock that ends with its transaction. What is decided on must be what is on record when it is appended.
+   */
+  const work = (job: Job<Evaluate>): Promise<void> => {
+    const { tenant } = job
+    const mine = (turns.get(tenant) ?? Promise.resolve()).then(() =>
+      host.tx(tenant, async (tx) => {
+        await tx.rows('select pg_advisory_xact_lock(hashtext($1), hashtext($2))', [
+          'compliance.evaluate',
+          tenant,
+        ])
+        await evaluate(job)
+      }),
+    )
+    const ended = () => undefined
+    // A failure is told to whoever asked for that turn; the next one begins all the same.
+    turns.set(tenant, mine.then(ended, ended))
+    return mine
+  }
+
+  const evaluate = async (job: Job<Evaluate>): Promise<void> => {
     const { tenant } = job
     const memory = memories.get(tenant) ?? new Memory(ruleset)
     memories.set(tenant, memory)

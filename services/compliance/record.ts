@@ -22,7 +22,6 @@ export type RecordKind =
 
 /** Contexts whose facts are judged. */
 export const CONTEXTS = ['discovery', 'rotation', 'sync'] as const
-export type FactContext = (typeof CONTEXTS)[number]
 
 /** One thing that is known, as a row of `estate` holds it. */
 export interface EstateRecord {

@@ -1,17 +1,12 @@
 import type { BuiltInId } from '../rules/built-in.ts'
 
 /**
- * How evidence from rules relates to a control: it shows the requirement directly within our scope, it supports
- * it beside other evidence, or the control is the customer's to show. Never "compliant".
+ * How evidence from rules relates to a control, and never "compliant":
+ *   direct      direct technical evidence: it shows the requirement within our scope
+ *   supporting  supporting technical evidence: it counts beside other evidence
+ *   customer    customer responsibility: it is theirs to show
  */
 export type Coverage = 'direct' | 'supporting' | 'customer'
-
-/** What a coverage is called towards a reader. */
-export const COVERAGE_WORDING: Readonly<Record<Coverage, string>> = {
-  direct: 'direct technical evidence',
-  supporting: 'supporting technical evidence',
-  customer: 'customer responsibility',
-}
 
 /** How our row stands to the published standard: the same, or in what it differs. */
 export type Relation =

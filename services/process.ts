@@ -60,7 +60,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const { configuration: c, environment, log, productVersion, signal } = options
   const names = options.services.length > 0 ? SERVICES.filter((s) => options.services.includes(s)) : SERVICES
   const clock = systemClock
-  const telemetry = startTelemetry({
+  const telemetry = await startTelemetry({
     service: options.services.length === 1 ? `attestry-${names[0]}` : 'attestry',
     version: productVersion,
     otlp: c.OTEL_EXPORTER_OTLP_ENDPOINT,

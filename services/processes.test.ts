@@ -262,8 +262,10 @@ describe('each service in a process of its own', () => {
     const vault = cloud.estate.vaults.find((v) => v.name === asset?.holderName)
     const version = vault?.secrets[asset?.name.toLowerCase() ?? '']?.versions.at(-1)
     if (!asset || !version) throw new Error('the estate has no secret that is good for two months')
-    version.expires = Date.now() - 86_400_000
-    version.updated = Date.now()
+    // Key Vault's attributes are in seconds.
+    const now = Math.floor(Date.now() / 1000)
+    version.expires = now - 86_400
+    version.updated = now
     const expired = async () =>
       (await api.call(complianceHttp.listFindings, { query: { rule: 'P007', subject: asset.asset } })).items
     expect(await expired()).toEqual([])

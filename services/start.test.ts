@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -113,6 +113,13 @@ describe('a start that meets something else than it needs', () => {
       expect(code).toBe(1)
       expect(says).toContain(`127.0.0.1:${port} is already in use`)
       expect(says).toContain('ATTESTRY_PORT')
+      const metrics = await refusal(['licensing'], {
+        ...variablesFor(database),
+        ATTESTRY_METRICS_PORT: String(port),
+      })
+      expect(metrics.code).toBe(1)
+      expect(metrics.says).toContain(`127.0.0.1:${port} is already in use`)
+      expect(metrics.says).toContain('ATTESTRY_METRICS_PORT')
     } finally {
       other.close()
     }
@@ -207,7 +214,11 @@ describe('an embedded start', () => {
       const whole = start()
       await whole.says(/is ready at http:\/\/127\.0\.0\.1:\d+ .*\(DEMONSTRATION\)/)
       // In a file for its owner alone, and not where a service manager would log it.
-      expect(whole.said()).toContain(`first sign-in waits in ${join(home, 'first-sign-in.txt')}`)
+      const firstSignIn = join(home, 'first-sign-in.txt')
+      expect(whole.said()).toContain(`first sign-in waits in ${firstSignIn}`)
+      expect(whole.said()).not.toContain('password')
+      expect((await stat(firstSignIn)).mode & 0o777).toBe(0o600)
+      const password = await readFile(firstSignIn, 'utf8')
       await look(whole)
       const second = await refusal(['--embedded', '--free-ports', '--state', home])
       expect(second.code).toBe(1)
@@ -220,7 +231,7 @@ describe('an embedded start', () => {
       const again = start()
       await again.says(/is ready at/)
       // It is the same install: nobody is made administrator a second time.
-      expect(again.said()).not.toContain('first sign-in')
+      expect(await readFile(firstSignIn, 'utf8')).toBe(password)
       await look(again)
       await again.kill()
       await gone()

@@ -84,7 +84,7 @@ let scraped = ''
 
 beforeAll(async () => {
   const metricsPort = await freePort()
-  const telemetry = startTelemetry({
+  const telemetry = await startTelemetry({
     service: 'attestry-test',
     version: '0.0.0',
     otlp: undefined,

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import {
   type Attributes,
   context,
@@ -65,18 +67,35 @@ export function inSpan<T>(
   )
 }
 
+/** The exporter itself would only go without metrics, and say nothing. */
+async function refuseTakenPort(port: number, host: string): Promise<void> {
+  const server = createServer()
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    throw new Error(
+      `${host}:${port} is already in use: end what listens there, or set ATTESTRY_METRICS_PORT to another port, or to 0 for no metrics`,
+      { cause },
+    )
+  }
+  server.close()
+  await once(server, 'close')
+}
+
 /**
  * Starts the SDK when somebody listens: an OTLP address for traces, a port for Prometheus metrics.
  * Everything else follows the SDK's own OTEL_ variables.
+ * @throws Error naming the port when it is taken
  */
-export function startTelemetry(options: {
+export async function startTelemetry(options: {
   service: string
   version: string
   otlp: string | undefined
   metricsPort: number
   /** Takes the spans in place of OTLP. */
   exporter?: NodeSDKConfiguration['traceExporter']
-}): { stop(): Promise<void> } {
+}): Promise<{ stop(): Promise<void> }> {
   if (!options.otlp && !options.exporter && options.metricsPort === 0)
     return { stop: () => Promise.resolve() }
   process.env['OTEL_SERVICE_NAME'] ??= options.service
@@ -85,7 +104,8 @@ export function startTelemetry(options: {
   process.env['OTEL_LOGS_EXPORTER'] ??= 'none'
   if (options.metricsPort > 0) {
     process.env['OTEL_METRICS_EXPORTER'] ??= 'prometheus'
-    process.env['OTEL_EXPORTER_PROMETHEUS_HOST'] ??= '127.0.0.1'
+    const host = (process.env['OTEL_EXPORTER_PROMETHEUS_HOST'] ??= '127.0.0.1')
+    await refuseTakenPort(options.metricsPort, host)
     process.env['OTEL_EXPORTER_PROMETHEUS_PORT'] ??= String(options.metricsPort)
   } else process.env['OTEL_METRICS_EXPORTER'] ??= 'none'
   const sdk = new NodeSDK(options.exporter ? { traceExporter: options.exporter } : {})

@@ -15,6 +15,13 @@ export default defineConfig({
     // Everything is a file of its own: the content security policy allows no data: scripts or styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        // jitless.ts must run before the first schema is made. Chunks run in the order of their imports, so it
+        // lives in the chunk of zod itself, before every chunk that makes one.
+        codeSplitting: { groups: [{ name: 'zod', test: /node_modules[\\/]zod[\\/]|src[\\/]jitless/ }] },
+      },
+    },
     chunkSizeWarningLimit: 350,
   },
   server: {

@@ -72,7 +72,7 @@ describe.each([
         name,
         violations: await violations(page),
         wider,
-        demonstration: await page.getByText('DEMONSTRATION').count(),
+        demonstration: await page.getByText('DEMONSTRATION', { exact: true }).count(),
       }).toEqual({ name, violations: [], wider: 0, demonstration: 1 })
       await page.screenshot({ path: join(shots, `${name}-${theme}-${width}.png`) })
     }
@@ -204,6 +204,20 @@ describe('the main path', () => {
     const downloading = page.waitForEvent('download')
     await sealed.getByRole('link', { name: /Download/ }).click()
     expect((await downloading).suggestedFilename()).toBe('evidence.zip')
+  })
+
+  test('a refresh leaves the focus where it is', async () => {
+    await using seen = await visit(browser, `${server.url}/settings/people`)
+    const { page } = seen
+    await signIn(page)
+    const button = page.getByRole('button', { name: 'Roles of vera viewer' })
+    await button.focus()
+    const read = page.waitForResponse((response) => response.url().includes('/api/operators'))
+    server.world.happen('gateway.role-granted')
+    await read
+    await page.getByText(/^event/).waitFor()
+    await settled(page)
+    expect(await button.evaluate((element) => element === document.activeElement)).toBe(true)
   })
 
   test('add somebody, and see the one-time password once', async () => {

@@ -18,6 +18,22 @@ export interface Reading<T> {
   again(): void
 }
 
+/**
+ * The field that tells one row of an answer from another. A newer answer is merged into the one on screen row by
+ * row, so that a refresh neither takes away the focus nor the button that somebody is about to press.
+ */
+const IDENTITY: Readonly<Record<string, string>> = {
+  'discovery.listEnvironments': 'environment',
+  'discovery.listVaults': 'vault',
+  'discovery.listAssets': 'asset',
+  'discovery.summariseAssets': 'kind',
+  'compliance.listFindings': 'finding',
+  'compliance.listRules': 'rule',
+  'compliance.listFrameworks': 'framework',
+  'evidence.listBundles': 'bundle',
+  'gateway.listOperators': 'operator',
+}
+
 /** Reads an endpoint for as long as the owner lives. `request` answers undefined while nothing should be asked. */
 export function createReading<E extends Endpoint>(
   operation: Operation<E>,
@@ -33,7 +49,7 @@ export function createReading<E extends Endpoint>(
       enabled: asked !== undefined,
       placeholderData: keepPreviousData,
       refetchInterval: options.everyMs?.() ?? false,
-      reconcile: false,
+      reconcile: IDENTITY[operation.id] ?? 'id',
     }
   })
   return {

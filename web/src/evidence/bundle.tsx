@@ -12,7 +12,7 @@ import { Button } from '../ui/button.tsx'
 import { Code } from '../ui/copy.tsx'
 import { Instant } from '../ui/instant.tsx'
 import { ProblemNotice } from '../ui/notice.tsx'
-import { Progress } from '../ui/meter.tsx'
+import { Progress } from '../ui/progress.tsx'
 import { createWatch } from '../watch.ts'
 import { REPORTS } from './reports.ts'
 

@@ -7,14 +7,7 @@ import { Badge, Severity } from '../ui/badge.tsx'
 import { Code } from '../ui/copy.tsx'
 import { Instant } from '../ui/instant.tsx'
 import { Facts, SidePanel } from '../ui/side-panel.tsx'
-
-/** Where the subject of a finding is looked at. */
-export function subjectAddress(finding: Pick<Finding, 'subject' | 'subjectKind'>): string {
-  if (finding.subjectKind === 'vault') return `/vaults?vault=${finding.subject}`
-  if (['secret', 'key', 'certificate', 'app-secret', 'app-certificate'].includes(finding.subjectKind))
-    return `/inventory?asset=${finding.subject}`
-  return `/findings?subject=${finding.subject}`
-}
+import { kindHeld, subjectAddress } from './subject.ts'
 
 export function FindingDetail(props: { finding: Finding; back: string }) {
   const rules = createReading(api.compliance.listRules, () => ({}))
@@ -45,12 +38,7 @@ export function FindingDetail(props: { finding: Finding; back: string }) {
           <a class="card-link" href={subjectAddress(props.finding)}>
             <span class="clip">
               <strong>{props.finding.subjectName}</strong>{' '}
-              <span class="faint">
-                {props.finding.subjectKind.replace('-', ' ')}
-                {props.finding.holderName === props.finding.subjectName
-                  ? ''
-                  : ` in ${props.finding.holderName}`}
-              </span>
+              <span class="faint">{kindHeld(props.finding)}</span>
             </span>
             <ArrowRight size={14} aria-hidden="true" />
           </a>

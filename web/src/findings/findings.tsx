@@ -15,6 +15,7 @@ import { type Column, Rows } from '../ui/rows.tsx'
 import { SearchBox } from '../ui/search.tsx'
 import { ByRule } from './by-rule.tsx'
 import { FindingDetail } from './finding.tsx'
+import { held } from './subject.ts'
 
 const SEVERITIES = Object.keys(SEVERITY_WORDS) as readonly SeverityName[]
 const isSeverity = (text: string): text is SeverityName => Object.hasOwn(SEVERITY_WORDS, text)
@@ -58,7 +59,7 @@ const COLUMNS: readonly Column<Finding>[] = [
     track: 'minmax(0, 1.4fr)',
     narrow: 'sub',
     cell: (f) => (
-      <span class="clip" title={`${f.subjectName} in ${f.holderName}`}>
+      <span class="clip" title={held(f)}>
         {f.subjectName} <span class="faint">{f.holderName === f.subjectName ? '' : f.holderName}</span>
       </span>
     ),

@@ -1,6 +1,9 @@
+import AppWindow from 'lucide-solid/icons/app-window'
+import Boxes from 'lucide-solid/icons/boxes'
+import Vault from 'lucide-solid/icons/vault'
 import { For, Show } from 'solid-js'
 import type { api, ReplyOf } from '../api.ts'
-import { KIND_WORDS } from '../inventory/kinds.ts'
+import { type KIND_WORDS, KINDS } from '../inventory/kinds.ts'
 import { KindIcon } from '../inventory/kind-icon.tsx'
 import { count } from '../numbers.ts'
 import type { Reading } from '../reading.ts'
@@ -31,7 +34,7 @@ export function Holdings(props: {
       >
         {(summary) => (
           <ul class="holdings-list">
-            <For each={summary().kinds}>
+            <For each={summary().kinds.toSorted((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind))}>
               {(kind) => (
                 <li>
                   <a href={`/inventory?kind=${kind.kind}`}>
@@ -44,22 +47,22 @@ export function Holdings(props: {
             </For>
             <li>
               <a href="/vaults">
-                <span class="kind-icon" />
+                <Vault class="kind-icon" size={15} aria-hidden="true" />
                 <span>Vaults</span>
                 <strong class="tabular">{count(summary().vaults)}</strong>
               </a>
             </li>
             <li>
               <span class="holdings-row">
-                <span class="kind-icon" />
+                <AppWindow class="kind-icon" size={15} aria-hidden="true" />
                 <span>Applications</span>
                 <strong class="tabular">{count(summary().applications)}</strong>
               </span>
             </li>
             <li>
               <span class="holdings-row">
-                <span class="kind-icon" />
-                <span>Resources that use them</span>
+                <Boxes class="kind-icon" size={15} aria-hidden="true" />
+                <span>Dependents</span>
                 <strong class="tabular">{count(summary().resources)}</strong>
               </span>
             </li>

@@ -1,6 +1,7 @@
 import CircleCheck from 'lucide-solid/icons/circle-check'
 import { For, Show } from 'solid-js'
 import { api } from '../api.ts'
+import { held } from '../findings/subject.ts'
 import { count } from '../numbers.ts'
 import { createReading, type Reading } from '../reading.ts'
 import type { ReplyOf } from '../api.ts'
@@ -27,7 +28,11 @@ export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.read
           )}
         </For>
       }
-      actions={<a href="/findings">All findings</a>}
+      actions={
+        <a href="/findings" aria-label="All findings">
+          All
+        </a>
+      }
     >
       <ProblemNotice problem={findings.problem()} again={findings.again} />
       <Show
@@ -61,10 +66,7 @@ export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.read
                     <Severity of={finding.severity} wordless />
                     <span class="needs-text">
                       <span class="clip">{finding.reason}</span>
-                      <span class="clip soft">
-                        {finding.subjectName}
-                        {finding.holderName === finding.subjectName ? '' : ` in ${finding.holderName}`}
-                      </span>
+                      <span class="clip soft">{held(finding)}</span>
                     </span>
                     <Instant at={finding.firstSeen} form="short" />
                   </a>

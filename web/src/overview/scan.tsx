@@ -13,7 +13,7 @@ import { Button } from '../ui/button.tsx'
 import { Instant } from '../ui/instant.tsx'
 import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { Panel } from '../ui/panel.tsx'
-import { Progress } from '../ui/meter.tsx'
+import { Progress } from '../ui/progress.tsx'
 import { createWatch } from '../watch.ts'
 
 export type Environments = ReplyOf<typeof api.discovery.listEnvironments.endpoint>

@@ -109,7 +109,7 @@ function Known(props: { current: Evaluation; score: Score }) {
               </strong>
             )}
           </Show>{' '}
-          since last time: {movedSays(props.score.moved)}.
+          {moved() ? 'since' : 'Since'} last time: {movedSays(props.score.moved)}.
         </p>
       </div>
       <figure class="score-trend">

@@ -3,6 +3,7 @@ import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { theme } from '../shell/theme.ts'
 import { percent } from '../numbers.ts'
+import { DAY } from '../time.ts'
 
 export interface TrendPoint {
   readonly at: string
@@ -19,6 +20,8 @@ export function Trend(props: { points: readonly TrendPoint[]; height?: number })
     props.points.map((p) => p.score),
     props.points.map((p) => p.coverage),
   ]
+  const spanMs = (): number =>
+    Date.parse(props.points.at(-1)?.at ?? '') - Date.parse(props.points[0]?.at ?? '')
   const says = (): string => {
     const scored = props.points.filter((p) => p.score !== null)
     const first = scored[0]?.score
@@ -56,7 +59,7 @@ export function Trend(props: { points: readonly TrendPoint[]; height?: number })
         cursor: { y: false, points: { size: 7 } },
         scales: { y: { range: [0, 100] } },
         axes: [
-          { ...axis, size: 24, gap: 4, space: 70, values: '{D} {MMM}' },
+          { ...axis, size: 24, gap: 4, space: 70, values: spanMs() < 2 * DAY ? '{HH}:{mm}' : '{D} {MMM}' },
           // Where the bands of the score begin.
           { ...axis, size: 30, gap: 4, splits: () => [0, 50, 75, 90] },
         ],

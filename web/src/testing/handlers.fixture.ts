@@ -93,6 +93,7 @@ export function makeHandlers(world: World): Handlers {
     lastSignIn: a.lastSignIn,
   })
   const byId = (id: string): Account | undefined => world.accounts.find((a) => a.operator === id)
+  let sorted: { question: string; assets: ReturnType<World['assets']> } | undefined
   const noOperator = refuse(404, 'no-such-operator', 'There is no such operator.')
   const watch = (find: () => { state: string } | undefined, open: readonly string[]) => (): Stream => ({
     stream(push, done) {
@@ -238,6 +239,9 @@ export function makeHandlers(world: World): Handlers {
       },
       listVaults: ({ query }) => page(world.scanned ? world.estate.vaults : [], query),
       listAssets: ({ query }) => {
+        // Paging through a long list asks the same question again and again.
+        const question = JSON.stringify({ ...query, after: null, limit: null, scanned: world.scanned })
+        if (sorted?.question === question) return page(sorted.assets, query)
         const now = Date.now()
         const search = query.search?.toLowerCase()
         const kept = world.assets().filter((a) => {
@@ -265,13 +269,13 @@ export function makeHandlers(world: World): Handlers {
         ] as 'name'
         const sign = query.order === 'desc' ? -1 : 1
         // `￿` sorts what has no date after everything that has one.
-        return page(
-          kept.toSorted(
-            (a, b) =>
-              sign * ((a[key] ?? '￿') < (b[key] ?? '￿') ? -1 : (a[key] ?? '￿') > (b[key] ?? '￿') ? 1 : 0),
-          ),
-          query,
-        )
+        const assets = kept.toSorted((a, b) => {
+          const left = a[key] ?? '￿'
+          const right = b[key] ?? '￿'
+          return sign * (left < right ? -1 : left > right ? 1 : 0)
+        })
+        sorted = { question, assets }
+        return page(assets, query)
       },
       summariseAssets: () => {
         const assets = world.assets()

@@ -30,6 +30,14 @@ export async function visit(browser: Browser, url: string, options: VisitOptions
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
       complaints.push(message.text())
   })
+  // What the policy refused is told by an event even where the code that tried caught the error.
+  await page.exposeFunction('complain', (text: string) => complaints.push(text))
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (event) => {
+      const { complain } = globalThis as unknown as { complain: (text: string) => void }
+      complain(`${event.violatedDirective} refused ${event.blockedURI} in ${event.sourceFile}`)
+    })
+  })
   page.setDefaultTimeout(20_000)
   await page.goto(url)
   return { page, complaints, [Symbol.asyncDispose]: () => context.close() }

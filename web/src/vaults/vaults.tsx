@@ -1,4 +1,5 @@
 import Check from 'lucide-solid/icons/check'
+import Minus from 'lucide-solid/icons/minus'
 import Unplug from 'lucide-solid/icons/unplug'
 import X from 'lucide-solid/icons/x'
 import { createMemo, For, Show } from 'solid-js'
@@ -156,7 +157,14 @@ function PostureMark(props: { posture: Posture; long?: boolean }) {
       data-check={props.posture.check}
       title={[`${props.posture.name}: ${props.posture.says}`, props.posture.more].filter(Boolean).join(', ')}
     >
-      <Show when={props.posture.check === 'good'} fallback={<X size={14} aria-hidden="true" />}>
+      <Show
+        when={props.posture.check === 'good'}
+        fallback={
+          <Show when={props.posture.check === 'bad'} fallback={<Minus size={14} aria-hidden="true" />}>
+            <X size={14} aria-hidden="true" />
+          </Show>
+        }
+      >
         <Check size={14} aria-hidden="true" />
       </Show>
       <span class={props.long ? undefined : 'clip'}>

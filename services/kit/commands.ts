@@ -135,7 +135,14 @@ export async function perform(
 ): Promise<void> {
   const lease = randomUUID()
   const row = await host.tx(tenant, async (tx) => {
-    // Waits for a lock instead of skipping it: the sender holds one while its message is already on the way here.
+    const [waiting] = await tx.rows<{ session: string }>(
+      'select session from pending_command where tenant = $1 and id = $2 and outcome is null',
+      [tenant, id],
+    )
+    if (!waiting) return undefined
+    // One at a time decides about a session: two that look at the same moment would both find it free.
+    await tx.rows('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`${tenant} ${waiting.session}`])
+    // Waits for the row instead of skipping it: the sender holds it while its message is already on the way here.
     const [taken] = await tx.rows<Row>(
       `update pending_command p set lease = $3, lease_until = now() + make_interval(secs => ${LEASE_SECONDS}),
          attempts = attempts + 1

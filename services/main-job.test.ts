@@ -9,7 +9,7 @@ import { unzipSync } from 'fflate'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from './cli/client.ts'
 import { verifyBundle } from './evidence/verify.ts'
-import { bringUp, judged, PASSWORD, scanned, type Stage, until } from './stage.ts'
+import { bringUp, judged, PASSWORD, readUp, scanned, type Stage, until } from './stage.ts'
 import { type RunningCloud, seededEstate, startCloud } from './twin/index.ts'
 import { seeded } from './twin/servicebus/faults.ts'
 import { createTsa, type Tsa } from './twin/tsa/index.ts'
@@ -66,6 +66,8 @@ async function evidenceOf(api: Client): Promise<{ bundle: string; zip: Uint8Arra
 /** The whole job, from an empty install to a bundle that verifies. */
 async function wholeJob(s: Stage) {
   const scan = await scanned(s.api)
+  await judged(s.api)
+  await readUp(s.api)
   const { current, open } = await judged(s.api)
   const { zip } = await evidenceOf(s.api)
   const keys = await s.api.call(evidenceHttp.readKeys)

@@ -278,8 +278,13 @@ describe('each service in a process of its own', () => {
     expect(await answers()).toEqual({ ...ALL_WELL, compliance: 'service-away' })
     await start('compliance')
     await judged(scan)
-    const { expires } = await api.call(discoveryHttp.readAsset, { params: { asset: asset.asset } })
+    // Views follow what was recorded, each at its own pace.
+    const { expires } = await until('the inventory shows the change', async () => {
+      const seen = await api.call(discoveryHttp.readAsset, { params: { asset: asset.asset } })
+      return seen.expires !== asset.expires ? seen : null
+    })
     expect(Date.parse(expires ?? '')).toBeLessThan(Date.now())
+    await until('the finding is listed', async () => ((await expired()).length > 0 ? true : null))
     expect((await expired()).map((f) => f.state)).toEqual(['open'])
     expect(await count('compliance.evaluation-completed', scan)).toBe(1)
   }, 180_000)

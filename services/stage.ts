@@ -148,3 +148,10 @@ export const judged = (api: Client, patienceMs?: number) =>
     const { current, open, pending } = await api.call(complianceHttp.readScore)
     return current && !pending && current.scan !== null ? { current, open } : null
   }, patienceMs)
+
+/** Resolves once every consumer has read to its head: what a page shows then is all there is. */
+export const readUp = (api: Client, patienceMs?: number) =>
+  until(async () => {
+    const { services } = await api.call(gatewayHttp.listOperations)
+    return services.every((s) => s.cursor >= s.head) ? true : null
+  }, patienceMs)

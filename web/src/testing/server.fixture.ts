@@ -6,7 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
 import { http, type Endpoint } from '@attestry/contracts/http'
 import { rolesMay } from '../session/roles.ts'
-import { type Given, makeHandlers, type Refusal, type SignedIn, type Stream } from './handlers.fixture.ts'
+import type { Given, Refusal, SignedIn, Stream } from './answers.fixture.ts'
+import { makeHandlers } from './handlers.fixture.ts'
 import { makeWorld, type World, type WorldOptions } from './world.fixture.ts'
 
 /** The policy that the gateway serves the console under. */

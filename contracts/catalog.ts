@@ -56,6 +56,4 @@ export const fact = <T extends EventType>(
   type: T,
   data: DataOf<T>,
   where: { env?: string; run?: string } = {},
-): Fact<T> =>
-  // A union member per type; TypeScript cannot relate the generic to its own member.
-  ({ type, data, ...where }) as Fact<T>
+): Fact<T> => ({ type, data, ...where })

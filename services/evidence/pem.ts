@@ -10,9 +10,3 @@ export function pemBlocks(pem: string, label: string): Uint8Array<ArrayBuffer>[]
     }
   })
 }
-
-/** One PEM block, 64 characters a line (RFC 7468 §2). */
-export function toPem(label: string, der: Uint8Array): string {
-  const lines = der.toBase64().match(/.{1,64}/g) ?? []
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
-}

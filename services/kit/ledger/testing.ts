@@ -1,4 +1,4 @@
-import { createHash, hash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
 import { testDatabase } from '../../twin/postgres/for-tests.ts'
 import { systemClock } from '../clock.ts'
@@ -79,6 +79,3 @@ export const request = (more: Partial<AppendRequest> = {}): AppendRequest => ({
   events: [fact()],
   ...more,
 })
-
-/** Hex of SHA-256, by the other API of the platform than `sha256`. */
-export const sha256Hex = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')

@@ -1,3 +1,3 @@
-export type { KeyFamily, SavedAuthority } from './authority.ts'
+export type { SavedAuthority } from './authority.ts'
 export type { Behaviour } from './behaviour.ts'
-export { createTsa, localAuthorityName, localPolicy, type Tsa, type TsaOptions } from './tsa.ts'
+export { createTsa, localAuthorityName, type Tsa, type TsaOptions } from './tsa.ts'

@@ -36,6 +36,13 @@ export const ScoreParts = z.object({
 })
 export type ScoreParts = z.infer<typeof ScoreParts>
 
+/**
+ * Why a finding closed: an evaluation saw it pass, its subject is gone, or the rule no longer speaks of its subject
+ * (disabled, or judged by another rule now). Only the first is an improvement that was seen.
+ */
+export const ClosedBecause = z.enum(['passed', 'asset-removed', 'not-applicable'])
+export type ClosedBecause = z.infer<typeof ClosedBecause>
+
 export const FindingRef = z.object({
   finding: OpaqueId,
   rule: RuleId,
@@ -85,7 +92,7 @@ export const complianceEvents = events('compliance', {
       evaluation: OpaqueId,
       opened: z.array(FindingRef),
       reopened: z.array(FindingRef),
-      resolved: z.array(FindingRef.extend({ because: z.enum(['passed', 'asset-removed']) })),
+      resolved: z.array(FindingRef.extend({ because: ClosedBecause })),
     }),
   },
 })

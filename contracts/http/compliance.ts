@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { Rating, RuleId, RuleResult, ScoreParts, Severity, Verdict } from '../compliance.ts'
+import { ClosedBecause, Rating, RuleId, RuleResult, ScoreParts, Severity, Verdict } from '../compliance.ts'
 import { Count, Instant, OpaqueId } from '../event.ts'
 import { endpoints, pageOf, Paging, READERS } from './endpoint.ts'
 
@@ -46,7 +46,7 @@ export const Finding = z.object({
   reason: z.string(),
   remedy: z.string(),
   state: z.enum(['open', 'resolved']),
-  because: z.enum(['passed', 'asset-removed']).nullable(),
+  because: ClosedBecause.nullable(),
   /** The last evaluation could not read the subject: the finding stays open. */
   stale: z.boolean(),
   reopened: Count,

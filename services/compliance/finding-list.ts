@@ -1,4 +1,4 @@
-import type { Severity } from '@attestry/contracts'
+import type { ClosedBecause, Severity } from '@attestry/contracts'
 import type { complianceHttp, Finding } from '@attestry/contracts/http'
 import { iso, type Tx } from '@attestry/kit'
 import * as z from 'zod'
@@ -20,7 +20,7 @@ interface FindingRow {
   readonly severity: Severity
   readonly rank: number
   readonly state: 'open' | 'resolved'
-  readonly because: 'passed' | 'asset-removed' | null
+  readonly because: ClosedBecause | null
   readonly reopened: number
   readonly first_seen: string
   readonly resolved_at: string | null

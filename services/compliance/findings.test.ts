@@ -99,9 +99,9 @@ describe('a finding', () => {
     expect(of(w.after(lost), 'P001')).toEqual(['asset-removed'])
   })
 
-  test('closes as asset-removed when its subject leaves the population', () => {
+  test('closes as not applicable when the rule no longer speaks of its subject', () => {
     const w = watch(having({ expires: inDays(-1) }))
-    expect(of(w.after(having({ expires: inDays(-1), enabled: false })), 'P007')).toEqual(['asset-removed'])
+    expect(of(w.after(having({ expires: inDays(-1), enabled: false })), 'P007')).toEqual(['not-applicable'])
   })
 
   test('stays open while its subject cannot be read', () => {
@@ -118,7 +118,7 @@ describe('a finding', () => {
     expect(of(w.wait(expiry - 1), 'P007')).toEqual([])
     const expired = w.wait(expiry)
     expect(of(expired, 'P007')).toEqual(['opened'])
-    expect(of(expired, 'P002')).toEqual(['asset-removed'])
+    expect(of(expired, 'P002')).toEqual(['not-applicable'])
   })
 
   test('of a share exists only while the rule fails as a whole', () => {

@@ -1,4 +1,4 @@
-import type { FindingRef } from '@attestry/contracts'
+import type { ClosedBecause, FindingRef } from '@attestry/contracts'
 import type { Standing } from './evaluate.ts'
 import type { Rule } from './rules/rule.ts'
 
@@ -8,7 +8,8 @@ import type { Rule } from './rules/rule.ts'
  *   resolved before, failing          reopened
  *   open, the subject passes          resolved, passed
  *   open, the rule passes by share    resolved, passed
- *   open, outside the population      resolved, asset-removed: it is gone, disabled, or judged by another rule
+ *   open, the subject is gone         resolved, asset-removed
+ *   open, the rule is not about it    resolved, not-applicable: it is disabled, or judged by another rule now
  *   open, unknown                     stays open, and is shown as stale
  * A rule that asks for a share of its population opens findings only while it fails as a whole: a tenth of the
  * credentials without rotation is no violation of "at least 80 %".
@@ -26,7 +27,7 @@ export type OnRecord = ReadonlyMap<string, ReadonlyMap<string, 'open' | 'resolve
 export interface FindingsChanged {
   readonly opened: readonly FindingRef[]
   readonly reopened: readonly FindingRef[]
-  readonly resolved: readonly (FindingRef & { readonly because: 'passed' | 'asset-removed' })[]
+  readonly resolved: readonly (FindingRef & { readonly because: ClosedBecause })[]
 }
 
 /**
@@ -42,7 +43,7 @@ export function findingsOf(
 ): FindingsChanged {
   const opened: FindingRef[] = []
   const reopened: FindingRef[] = []
-  const resolved: (FindingRef & { because: 'passed' | 'asset-removed' })[] = []
+  const resolved: (FindingRef & { because: ClosedBecause })[] = []
   for (const rule of rules) {
     const verdict = standing.verdict(rule.id)
     const known = record.get(rule.id)
@@ -63,7 +64,8 @@ export function findingsOf(
       if (known?.get(subject) !== 'open') return
       const on = standing.verdictOn(rule, subject)
       if (on === 'pass') resolved.push({ ...ref(subject), because: 'passed' })
-      else if (on !== 'unknown') resolved.push({ ...ref(subject), because: 'asset-removed' })
+      else if (on === 'absent') resolved.push({ ...ref(subject), because: 'asset-removed' })
+      else if (on !== 'unknown') resolved.push({ ...ref(subject), because: 'not-applicable' })
     }
     const moved = standing.moved(rule.id)
     // Where one subject can turn a share, all that fail or are open may change with it.

@@ -124,7 +124,7 @@ export const variables = {
   ),
   ATTESTRY_SWEEP_SECONDS: variable(
     'How often every consumer looks in the ledger for what no message brought',
-    z.coerce.number().min(1).max(3600).default(30),
+    z.coerce.number('must be a number of seconds from 1 to 3600').min(1).max(3600).default(30),
   ),
   ATTESTRY_LOG_LEVEL: variable(
     'debug, info, warn or error',

@@ -36,7 +36,12 @@ export const ruleViolations: Report = {
     { name: 'reopened', type: 'integer', says: 'How often it came back', source: 'reopened' },
     { name: 'last_reopened_at', type: 'instant', says: 'When it last came back', source: 'envelope.at' },
     { name: 'resolved_at', type: 'instant', says: 'When an evaluation found it gone', source: 'envelope.at' },
-    { name: 'resolved_because', type: 'text', says: 'passed, or asset-removed', source: 'because' },
+    {
+      name: 'resolved_because',
+      type: 'text',
+      says: 'passed, asset-removed, or not-applicable: the rule no longer speaks of it (disabled, or judged by another rule)',
+      source: 'because',
+    },
     {
       name: 'open_at_end',
       type: 'boolean',

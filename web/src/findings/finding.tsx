@@ -9,6 +9,13 @@ import { Instant } from '../ui/instant.tsx'
 import { Facts, SidePanel } from '../ui/side-panel.tsx'
 import { kindHeld, subjectAddress } from './subject.ts'
 
+/** Why a finding is closed, in words. */
+const CLOSED = {
+  passed: 'resolved: it passed',
+  'asset-removed': 'closed: the asset is gone',
+  'not-applicable': 'closed: the rule no longer speaks of it',
+} as const
+
 export function FindingDetail(props: { finding: Finding; back: string }) {
   const rules = createReading(api.compliance.listRules, () => ({}))
   const rule = () => rules.data()?.items.find((r) => r.rule === props.finding.rule)
@@ -50,11 +57,7 @@ export function FindingDetail(props: { finding: Finding; back: string }) {
               props.finding.state === 'open' ? (
                 <Badge tone="high">open</Badge>
               ) : (
-                <Badge tone="good">
-                  {props.finding.because === 'asset-removed'
-                    ? 'closed: the asset is gone'
-                    : 'resolved: it passed'}
-                </Badge>
+                <Badge tone="good">{CLOSED[props.finding.because ?? 'passed']}</Badge>
               ),
             ],
             ['First seen', <Instant at={props.finding.firstSeen} />],

@@ -1,42 +1,23 @@
 import { randomBytes } from 'node:crypto'
-import { contextOf, INSTALL, type EventOf } from '@attestry/contracts'
+import { INSTALL } from '@attestry/contracts'
 import type { Pool } from 'pg'
 import { createBell } from './bell.ts'
 import type { Bus, Received } from './bus/bus.ts'
-import { type Clock, iso, pause } from './clock.ts'
-import {
-  askCancel,
-  CommandMessage,
-  commandStates,
-  dueCommands,
-  enqueue,
-  overdueCommands,
-  perform,
-} from './commands.ts'
-import { commit, open } from './committed.ts'
-import {
-  catchUp,
-  type Consumer,
-  type ConsumerHost,
-  consumerName,
-  contextsOf,
-  deliver,
-  replay,
-} from './consume.ts'
+import { type Clock, pause } from './clock.ts'
+import { CommandMessage, dueCommands, enqueue, overdueCommands, perform } from './commands.ts'
+import { catchUp, consumerName, contextsOf, deliver } from './consume.ts'
 import { messageOf, Transient } from './failure.ts'
-import { createIds, opaqueId } from './ids.ts'
-import { type AppendRequest, appendIn } from './ledger/append.ts'
-import { createAppender } from './ledger/coalesce.ts'
+import { createIds } from './ids.ts'
 import { openTenant, tenantChains } from './ledger/open.ts'
-import { contextHeads, readAfter, readHead, readStream, type Stored } from './ledger/read.ts'
 import { relay } from './ledger/relay.ts'
 import type { Logger } from './log.ts'
 import * as measures from './measures.ts'
+import { createMember, type Member, placedOf } from './member.ts'
 import { fromMessage, type Placed, toMessage } from './message.ts'
 import { ledgerMigrations, migrate, migrationsIn } from './migrate.ts'
-import { type PoolClient, rows, transaction } from './postgres.ts'
-import type { Append, Appended, Conflict, Host, Outcome, Service, Tx } from './service.ts'
-import { currentTrace, inSpan } from './telemetry.ts'
+import { operations, type Operations } from './operations.ts'
+import type { Host, Service } from './service.ts'
+import { inSpan } from './telemetry.ts'
 
 /** The one topic that facts travel on. */
 export const EVENTS = 'events'
@@ -63,41 +44,13 @@ export interface RunOptions {
   readonly relay?: boolean
 }
 
-/** Work that somebody has to look at. */
-export interface StuckWork {
-  readonly id: string
-  readonly service: string
-  readonly consumer: string
-  readonly context: string | null
-  readonly seq: number | null
-  readonly reason: string
-  readonly since: string
-}
-
-export interface Lag {
-  readonly service: string
-  readonly consumer: string
-  readonly context: string
-  readonly cursor: number
-  readonly head: number
-}
-
-export interface Running {
+export interface Running extends Operations {
   readonly services: ReadonlyMap<string, Service>
   /** Ends when every consumer has once read to the end of the ledger. */
   readonly caughtUp: Promise<void>
   /** Rings whenever an event was delivered to a service of this process. */
   readonly delivered: { wait(ms: number, signal: AbortSignal): Promise<void> }
-  lag(tenant: string): Promise<Lag[]>
-  stuck(tenant: string): Promise<StuckWork[]>
-  /** False if there is no such work. */
-  replay(tenant: string, service: string, id: string): Promise<boolean>
   stop(): Promise<void>
-}
-
-/** A service's transaction with the client beneath, which only the host sees. */
-interface ClientTx extends Tx {
-  readonly client: PoolClient
 }
 
 /** The host's own tables in every service's schema, then the service's. */
@@ -105,16 +58,6 @@ const migrationsOf = async (name: string, schema: URL) => [
   ...(await migrationsIn(name, new URL('./schema/', import.meta.url), 'host')),
   ...(await migrationsIn(name, schema)),
 ]
-
-const placedOf = (s: Stored): Placed => ({
-  tenant: s.tenant,
-  context: contextOf(s.type),
-  seq: s.seq,
-  prevSeq: s.contextPrevSeq,
-  envelope: s.envelope,
-  private: s.private,
-  trace: s.trace,
-})
 
 /** Hosts services in this process: their tables, deliveries, commands, schedules, and the relay. */
 export async function run(options: RunOptions): Promise<Running> {
@@ -144,115 +87,23 @@ export async function run(options: RunOptions): Promise<Running> {
     void work.finally(() => loops.delete(work))
   }
 
-  const members = options.services.map(({ name, make }) => {
-    const role = `attestry_${name}`
-    const appender = createAppender({ pool, role, onCommit: () => relayBell.ring() })
-    const memberLog = log.child({ service: name })
-    const clientTx = <T>(tenant: string, work: (tx: ClientTx) => Promise<T>): Promise<T> =>
-      transaction(pool, { role, tenant, searchPath: name, retries: 3 }, (client) =>
-        work({ tenant, client, rows: (sql, values) => rows(client, sql, values) }),
-      )
-    const tx: <T>(tenant: string, work: (tx: Tx) => Promise<T>) => Promise<T> = clientTx
-    const request = (tenant: string, a: Append): AppendRequest => {
-      const trace = currentTrace()
-      return {
-        tenant,
-        stream: a.stream,
-        expected: a.expected,
-        events: a.facts.map((f) => commit(f, a.by, a.cause, ids.uuid(), randomBytes)),
-        ...(trace ? { trace } : {}),
-      }
-    }
-    const host: Host = {
-      service: name,
-      productVersion: options.productVersion,
-      origin: options.origin,
+  const members = options.services.map(({ name, make }) =>
+    createMember({
+      name,
+      make,
+      pool,
       clock,
       ids,
-      log: memberLog,
-      signal,
-      tx,
-      append: async (tenant, append): Promise<Appended | Conflict> => {
-        // The request is made inside the span, so that the event carries this span's trace.
-        return inSpan('append', { tenant, stream: append.stream }, async () => {
-          const began = performance.now()
-          try {
-            const result = await appender.append(request(tenant, append), signal)
-            measures.appended(began, name, result.ok ? 'appended' : result.refused)
-            return result
-          } catch (error) {
-            measures.appended(began, name, 'failed')
-            throw error
-          }
-        })
-      },
-      stream: async (tenant, stream, after = 0): Promise<EventOf[]> => {
-        const stored = await clientTx(tenant, (t) =>
-          readStream(t.client, { tenant, stream, after, limit: 10_000 }),
-        )
-        return stored.map((r) => open(r)).filter((e): e is EventOf => e !== null)
-      },
-      head: async (tenant) => {
-        const head = await clientTx(tenant, (t) => readHead(t.client, tenant))
-        if (!head) throw new Error(`tenant ${tenant} has no chain`)
-        return head
-      },
-      chain: async function* (tenant, { after, upTo, signal: stop }) {
-        // A page a transaction: nothing is held open while the reader works.
-        for (let at = after; at < upTo; ) {
-          stop.throwIfAborted()
-          const page = await clientTx(tenant, (t) =>
-            readAfter(t.client, { tenant, after: at, upTo, limit: 1000 }),
-          )
-          const last = page.at(-1)
-          if (!last) return
-          yield page.map((s) => ({ ...s, event: open(s) }))
-          at = last.seq
-        }
-      },
-      opaque: async (tenant) => {
-        const key = await keyOf(tenant)
-        return (kind, of) => opaqueId(key, kind, of)
-      },
-      send: async (t, sends) => {
-        await enqueue(t, sends, clock, currentTrace())
-        sendBell.ring()
-      },
-      commands: commandStates,
-      cancel: askCancel,
-      tenants: async () => (await tenantsOf()).filter((t) => t !== INSTALL),
-    }
-    const service = make(host)
-    const consumers: Consumer[] = [
-      ...service.views.map((fold) => ({ kind: 'fold', fold }) as const),
-      ...service.reactions.map((reaction) => ({ kind: 'reaction', reaction }) as const),
-    ]
-    const consumerHost: ConsumerHost = {
-      tx,
-      readContext: async (tenant, context, after, limit) =>
-        (
-          await clientTx(tenant, (t) => readAfter(t.client, { tenant, after, contexts: [context], limit }))
-        ).map(placedOf),
-      carryOut: async (t, outcome: Outcome, cause) => {
-        const requests = (outcome.append ?? []).map((a) => request(t.tenant, a))
-        // Only the host makes a Tx, and it always has the client beneath.
-        const { client } = t as ClientTx
-        for (const result of requests.length > 0 ? await appendIn(client, requests) : [])
-          if (!result.ok)
-            throw new Transient(
-              `a stream moved while event ${cause.seq} was reacted to; it will be tried again`,
-            )
-        if (outcome.send) await enqueue(t, outcome.send, clock, currentTrace())
-        relayBell.ring()
-        sendBell.ring()
-      },
-      log: memberLog,
+      log,
+      productVersion: options.productVersion,
+      origin: options.origin,
       gapReads: options.gapReads ?? true,
-      now: () => iso(clock.now()),
-    }
-    return { name, service, consumers, consumerHost, appender, tx, clientTx, log: memberLog }
-  })
-  type Member = (typeof members)[number]
+      tenants: { all: tenantsOf, keyOf },
+      relayBell,
+      sendBell,
+      signal,
+    }),
+  )
 
   const steps = await Promise.all(members.map((m) => migrationsOf(m.name, m.service.schema)))
   await migrate(options.admin, [...(await ledgerMigrations()), ...steps.flat()], {
@@ -467,81 +318,11 @@ export async function run(options: RunOptions): Promise<Running> {
     for (const member of members) await turn('The first look at the ledger', member, () => sweepOnce(member))
   }
   const caughtUp = firstLook()
-  const memberOf = (name: string) => members.find((m) => m.name === name)
   return {
     services: new Map(members.map((m) => [m.name, m.service])),
     caughtUp,
     delivered,
-    lag: async (tenant) => {
-      const all: Lag[] = []
-      for (const member of members)
-        all.push(
-          ...(await member.clientTx(tenant, async (t) => {
-            const cursors = await t.rows<{ consumer: string; context: string; cursor: number }>(
-              'select consumer, context, seq as cursor from cursor where tenant = $1 order by 1, 2',
-              [tenant],
-            )
-            const heads = await contextHeads(t.client, tenant)
-            return cursors.map((c) => ({
-              ...c,
-              service: member.name,
-              head: heads.get(c.context) ?? c.cursor,
-            }))
-          })),
-        )
-      return all
-    },
-    stuck: async (tenant) => {
-      const all: StuckWork[] = []
-      for (const member of members)
-        all.push(
-          ...(await member.tx(tenant, async (t) =>
-            (
-              await t.rows<{
-                id: string
-                consumer: string
-                context: string | null
-                seq: number | null
-                reason: string
-                since: string
-              }>(
-                `select id, consumer, context, seq, reason,
-                   to_char(since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as since
-                 from stuck where tenant = $1 order by since limit 200`,
-                [tenant],
-              )
-            ).map((r) => ({ ...r, service: member.name })),
-          )),
-        )
-      return all
-    },
-    replay: async (tenant, serviceName, id) => {
-      const member = memberOf(serviceName)
-      if (!member) return false
-      const [row] = await member.tx(tenant, (t) =>
-        t.rows<{ consumer: string; context: string | null; seq: number | null }>(
-          'select consumer, context, seq from stuck where tenant = $1 and id = $2',
-          [tenant, id],
-        ),
-      )
-      if (!row) return false
-      if (row.context === null || row.seq === null) {
-        await member.tx(tenant, async (t) => {
-          await t.rows(
-            `update pending_command set outcome = null, attempts = 0, due_at = $3, sent_at = null
-             where tenant = $1 and id = $2 and outcome = 'failed'`,
-            [tenant, id.replace(/^command:/, ''), iso(clock.now())],
-          )
-          await t.rows('delete from stuck where tenant = $1 and id = $2', [tenant, id])
-        })
-        sendBell.ring()
-        return true
-      }
-      const consumer = member.consumers.find((c) => consumerName(c) === row.consumer)
-      if (!consumer) return false
-      await replay(member.consumerHost, consumer, tenant, row.context, row.seq)
-      return true
-    },
+    ...operations(members, clock, sendBell),
     stop: async () => {
       stopping.abort('the process stops')
       await Promise.allSettled(loops)

@@ -62,7 +62,7 @@ describe('readConfiguration()', () => {
     ['ATTESTRY_PUBLIC_URL', 'attestry', /an address such as https/],
     ['ATTESTRY_TRUST_PROXY', 'yes', /true or false/],
     ['ATTESTRY_AZURE_ENDPOINT', 'https://cloud.example', /loopback address/],
-    ['ATTESTRY_SWEEP_SECONDS', '0', />=1/],
+    ['ATTESTRY_SWEEP_SECONDS', '0', /seconds from 1 to 3600/],
     ['ATTESTRY_LOG_LEVEL', 'loud', /debug, info, warn or error/],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector', /./],
   ])('says what would be right for %s', (variable, text, message) => {

@@ -8,6 +8,14 @@ const Assets = discoveryHttp.listAssets.reply
 const Vaults = discoveryHttp.listVaults.reply
 const Summary = discoveryHttp.summariseAssets.reply
 
+type Row = { readonly expires: string | null; readonly enabled: boolean }
+
+/** Whether something is still good and ends within so many days. */
+const within = ({ expires }: Row, days: number): boolean => {
+  const left = expires === null ? -1 : Date.parse(expires) - Date.now()
+  return left > 0 && left < days * 86_400_000
+}
+
 describe('the first run', () => {
   test('connects a demonstration and scans it, once, however often the product starts', async () => {
     await using d = await discovered({ autoConnect: true })
@@ -184,6 +192,23 @@ describe('the HTTP face of discovery', () => {
     expect(plain.items.find(({ name }) => name === 'STRIPE_SECRET_KEY')?.resourceName).toBe(
       'app-checkout-legacy',
     )
+  })
+
+  test.each([
+    ['expired', (row: Row) => row.expires !== null && Date.parse(row.expires) <= Date.now()],
+    ['expires-7d', (row: Row) => within(row, 7)],
+    ['expires-30d', (row: Row) => within(row, 30)],
+    ['no-expiry', (row: Row) => row.expires === null],
+    ['disabled', (row: Row) => !row.enabled],
+  ])('lists what is %s, alone and beside other filters', async (state, holds) => {
+    const { items, total } = await assets(`?state=${state}&limit=1000`)
+    expect(total).toBeGreaterThan(0)
+    expect(items.filter((row) => !holds(row))).toEqual([])
+    const [one] = items
+    const narrowed = await assets(
+      `?state=${state}&kind=${one?.kind}&holder=${one?.holder}&search=${one?.name}`,
+    )
+    expect(narrowed.items.map(({ asset }) => asset)).toContain(one?.asset)
   })
 
   test('summarises by kind, state and day', async () => {

@@ -79,7 +79,8 @@ const NETWORK = new Set([
 const isTransient = (error: unknown): boolean => {
   if (!(error instanceof Error)) return false
   const state = sqlState(error)
-  if (state) return /^(08|53|57P0|40001|40P01|25P03)/.test(state)
+  // 08P01 is ours: a statement that does not fit its parameters fits them no better the next time.
+  if (state) return /^(08(?!P01)|53|57P0|40001|40P01|25P03)/.test(state)
   if (BROKEN.test(error.message)) return true
   return 'code' in error && typeof error.code === 'string' && NETWORK.has(error.code)
 }

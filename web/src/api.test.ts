@@ -2,6 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { makeApi, pathOf, queryOf } from './api.ts'
 import { ProblemError } from './problem.ts'
 
+/** Somebody is at the page. */
+const THERE = { away: () => false }
+
 /** A fetch that answers with what it is given, and remembers what it was asked. */
 function answering(status: number, body: unknown, type = 'application/json') {
   const asked: { address: string; init: RequestInit | undefined }[] = []
@@ -10,7 +13,7 @@ function answering(status: number, body: unknown, type = 'application/json') {
     const text = body === undefined ? null : JSON.stringify(body)
     return Promise.resolve(new Response(text, { status, headers: { 'content-type': type } }))
   }
-  return { asked, api: makeApi(fetchIt) }
+  return { asked, api: makeApi(fetchIt, THERE) }
 }
 
 const problemOf = async (work: Promise<unknown>): Promise<ProblemError['problem']> => {
@@ -92,13 +95,15 @@ describe('an operation', () => {
   })
 
   test('says that the server cannot be reached', async () => {
-    const api = makeApi(() => Promise.reject(new TypeError('failed to fetch')))
+    const api = makeApi(() => Promise.reject(new TypeError('failed to fetch')), THERE)
     expect(await problemOf(api.gateway.session({}))).toMatchObject({ code: 'offline', status: 0 })
   })
 
   test('lets a cancelled call end as cancelled, not as offline', async () => {
-    const api = makeApi((_, init) =>
-      Promise.reject(init?.signal?.reason instanceof Error ? init.signal.reason : new Error('not aborted')),
+    const api = makeApi(
+      (_, init) =>
+        Promise.reject(init?.signal?.reason instanceof Error ? init.signal.reason : new Error('not aborted')),
+      THERE,
     )
     const cancel = new AbortController()
     cancel.abort(new DOMException('gone', 'AbortError'))

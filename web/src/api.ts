@@ -2,6 +2,7 @@ import { http } from '@attestry/contracts/http'
 import type { Endpoint, PathParameters } from '@attestry/contracts/http'
 import type * as z from 'zod'
 import { offline, ProblemError, problemFrom, strangeReply, tooSlow } from './problem.ts'
+import { type Presence, watchPresence } from './presence.ts'
 
 type Parameters<E extends Endpoint> = [PathParameters<E['path']>] extends [never]
   ? { readonly params?: undefined }
@@ -79,6 +80,7 @@ async function send(
   address: string,
   body: unknown,
   fetchIt: typeof fetch,
+  presence: Presence,
   signal: AbortSignal | undefined,
 ): Promise<Response> {
   const deadline = AbortSignal.timeout(DEADLINE_MS)
@@ -89,6 +91,7 @@ async function send(
       headers: {
         accept: 'application/json',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(presence.away() ? { 'x-attestry-background': '1' } : {}),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
@@ -100,11 +103,11 @@ async function send(
 }
 
 /** Makes one operation from one line of a table. */
-function operation(id: string, endpoint: Endpoint, fetchIt: typeof fetch): Operation {
+function operation(id: string, endpoint: Endpoint, fetchIt: typeof fetch, presence: Presence): Operation {
   const address = (request: AnyRequest): string =>
     pathOf(endpoint.path, request.params) + queryOf(request.query)
   const call = async (request: AnyRequest, signal?: AbortSignal): Promise<unknown> => {
-    const response = await send(endpoint, address(request), request.body, fetchIt, signal)
+    const response = await send(endpoint, address(request), request.body, fetchIt, presence, signal)
     if (!response.ok) throw new ProblemError(problemFrom(response.status, await bodyOf(response)))
     if (endpoint.reply === null || typeof endpoint.reply === 'string') return undefined
     const parsed = endpoint.reply.safeParse(await bodyOf(response))
@@ -123,13 +126,13 @@ function operation(id: string, endpoint: Endpoint, fetchIt: typeof fetch): Opera
 }
 
 /** The typed client: one function an endpoint, made from the contract's tables alone. */
-export function makeApi(fetchIt: typeof fetch): Api {
+export function makeApi(fetchIt: typeof fetch, presence: Presence): Api {
   const services = Object.entries(http).map(([service, table]) => [
     service,
     Object.fromEntries(
       Object.entries(table).map(([name, endpoint]) => [
         name,
-        operation(`${service}.${name}`, endpoint, fetchIt),
+        operation(`${service}.${name}`, endpoint, fetchIt, presence),
       ]),
     ),
   ])
@@ -137,4 +140,8 @@ export function makeApi(fetchIt: typeof fetch): Api {
   return Object.fromEntries(services) as Api
 }
 
-export const api: Api = makeApi((input, init) => fetch(input, init))
+/** Outside a browser, where tests run, somebody is always there. */
+const presence: Presence =
+  typeof window === 'undefined' ? { away: () => false } : watchPresence(window, () => Date.now())
+
+export const api: Api = makeApi((input, init) => fetch(input, init), presence)

@@ -58,6 +58,39 @@ describe('append()', () => {
     for (const tenant of tenants) expect(await walk(fixture, tenant)).toMatchObject({ ok: true, events: 101 })
   })
 
+  test('one call with many tenants and streams answers each request, and every chain holds', async () => {
+    await using fixture = await ledgerFixture('acme', 'beta')
+    const append = () =>
+      transaction(fixture.pool, { role: DISCOVERY }, (client) =>
+        appendIn(client, [
+          request({ tenant: 'beta', stream: 'vault-1', expected: 0, events: [fact(), fact()] }),
+          request({ tenant: 'acme', stream: 'vault-1' }),
+          request({ tenant: 'beta', stream: 'vault-1', expected: 7 }),
+          request({ tenant: 'beta', stream: 'vault-2' }),
+          request({ tenant: 'beta', stream: 'vault-1', expected: 2 }),
+        ]),
+      )
+    expect(await append()).toMatchObject([
+      { ok: true, firstSeq: 2, lastSeq: 3, lastPosition: 2 },
+      { ok: true, firstSeq: 2, lastPosition: 1 },
+      { ok: false, actual: 2 },
+      { ok: true, firstSeq: 4, lastPosition: 1 },
+      { ok: true, firstSeq: 5, lastPosition: 3 },
+    ])
+    expect(await append()).toMatchObject([
+      { ok: false, actual: 3 },
+      { ok: true, firstSeq: 3, lastPosition: 2 },
+      { ok: false, actual: 3 },
+      { ok: true, firstSeq: 6, lastPosition: 2 },
+      { ok: false, actual: 3 },
+    ])
+    expect(await walk(fixture, 'beta')).toMatchObject({ ok: true, events: 6 })
+    const prev = await fixture.pool.query(
+      `select context_prev_seq as p from ledger.event where tenant = 'beta' order by seq`,
+    )
+    expect(prev.rows.map((row: { p: number }) => row.p)).toEqual([0, 0, 2, 3, 4, 5])
+  })
+
   test('an append that expects another position is answered with the actual one, and writes nothing', async () => {
     await using fixture = await ledgerFixture('acme')
     const appender = createAppender({ pool: fixture.pool, role: DISCOVERY })
@@ -96,6 +129,8 @@ describe('append()', () => {
       denial(appender.append(request({ events: [fact({}, { type: 'compliance.evaluated' })] }))),
       denial(appender.append(request({ tenant: 'nobody' }))),
       denial(appender.append(request({ stream: 'no such "stream"' }))),
+      denial(appender.append(request({ tenant: 'acme\nbeta', stream: 'vault-1\nvault-2' }))),
+      denial(appender.append(request({ events: [fact({}, { type: 'discovery.a\ndiscovery.b' })] }))),
       denial(appender.append(request({ events: [fact({ text: 'x'.repeat(131_000) })] }))),
       denial(appender.append(request())),
     ])
@@ -103,6 +138,8 @@ describe('append()', () => {
       'accepted',
       'foreign-context',
       'no-chain',
+      'malformed',
+      'malformed',
       'malformed',
       'too-large',
       'accepted',

@@ -138,22 +138,33 @@ export const prepare = (request: AppendRequest): PreparedAppend => {
   return { request, bodies, bytes }
 }
 
-const COLUMNS = 'request, ok, first_seq, last_seq, last_position, stamped, duplicate, actual'
-const CASTS = [
-  'text[]',
-  'text[]',
-  'bigint[]',
-  'int[]',
-  'text[]',
-  'text[]',
-  'text[]',
-  'uuid[]',
-  'text[]',
-  'text[]',
-] as const
-const parameters = (from: number) => CASTS.map((cast, i) => `$${from + i}::${cast}`).join(', ')
-const APPEND = `select ${COLUMNS} from ledger.append(${parameters(1)})`
-const APPEND_AS = `select ${COLUMNS} from ledger.append_as($1, ${parameters(2)})`
+/*
+ * Lists travel as one text with a value a line: the driver would quote each value of an array by itself, which costs
+ * more than to write the body did. No value that the ledger takes holds a newline, canonical text included; one that
+ * does makes a list of another length, which is refused. No named statements: a pooler would lose them.
+ */
+const listAt = (n: number): string => `string_to_array($${n}, e'\n')`
+const parameters = (from: number): string =>
+  [
+    listAt(from),
+    listAt(from + 1),
+    `$${from + 2}`,
+    `$${from + 3}`,
+    `$${from + 4}`,
+    `$${from + 5}`,
+    listAt(from + 6),
+    `${listAt(from + 7)}::uuid[]`,
+    listAt(from + 8),
+    `$${from + 9}`,
+  ].join(', ')
+const APPEND = `select * from ledger.append(${parameters(1)})`
+const APPEND_AS = `select * from ledger.append_as($1, ${parameters(2)})`
+
+const lines = (values: readonly string[]): string => values.join('\n')
+
+/** Mostly nobody has one: then the whole list is left out. */
+const sparse = (values: readonly (string | null)[]): readonly (string | null)[] | null =>
+  values.some((value) => value !== null) ? values : null
 
 interface AnswerRow {
   readonly request: number
@@ -175,16 +186,16 @@ const send = async (
   const batch = byTenant(asked)
   const events = batch.flatMap(({ request }) => request.events)
   const values = [
-    batch.map(({ request }) => request.tenant),
-    batch.map(({ request }) => request.stream),
+    lines(batch.map(({ request }) => request.tenant)),
+    lines(batch.map(({ request }) => request.stream)),
     batch.map(({ request }) => (request.expected === 'any' ? null : request.expected)),
     batch.map(({ request }) => request.events.length),
-    batch.map(({ request }) => request.trace?.traceparent ?? null),
-    batch.map(({ request }) => request.trace?.tracestate ?? null),
-    events.map((event) => event.type),
-    events.map((event) => event.id),
-    batch.flatMap(({ bodies }) => bodies),
-    events.map((event) => event.private ?? null),
+    sparse(batch.map(({ request }) => request.trace?.traceparent ?? null)),
+    sparse(batch.map(({ request }) => request.trace?.tracestate ?? null)),
+    lines(events.map((event) => event.type)),
+    lines(events.map((event) => event.id)),
+    lines(batch.flatMap(({ bodies }) => bodies)),
+    sparse(events.map((event) => event.private ?? null)),
   ]
   let answers: AnswerRow[]
   try {

@@ -1,18 +1,13 @@
--- The next link: H(0x01 ‖ previous link ‖ leaf), from `start` on. As a window over an append's events it seals them
--- all within the insert: a loop that collects rows in arrays costs several times as much.
-create function ledger.next_link(link bytea, leaf bytea, start bytea) returns bytea language plpgsql immutable as $$
-begin
-  return sha256('\x01'::bytea || coalesce(link, start) || leaf);
-end $$;
-create aggregate ledger.chain(leaf bytea, start bytea) (sfunc = ledger.next_link, stype = bytea);
-
 -- The only way into a chain. Many requests in one call, so that one commit seals them all.
 
 -- Requests lie in arrays, in the order of their tenants: request i has tenants[i], streams[i], expected[i] (null for
 -- any; 0 for a new stream), counts[i] events, and its trace. The events of all requests follow each other in the
 -- second group of arrays. Answers one row a request; a version conflict is an answer, not an exception.
 -- Raises LG002 for a malformed request, LG003 for a foreign context or tenant, LG004 for a tenant without a chain,
--- LG005 for an event above 128 kB, LG006 for an id that is used by another append.
+-- LG005 for an event above 128 kB, LG006 for an id that is used by another append, 40001 where a head moved though it
+-- was locked.
+-- Few statements and many plain expressions: a statement costs some twenty times as much as an expression, which
+-- plpgsql computes without the executor.
 create function ledger.append(
   tenants text[], streams text[], expected bigint[], counts int[], traceparents text[], tracestates text[],
   types text[], ids uuid[], bodies text[], privates text[]
@@ -33,52 +28,65 @@ declare
   caller text := substr(current_setting('role'), 10);
   scope text := nullif(current_setting('attestry.tenant', true), '');
   ignored text;
+  this_type text;
   this_tenant text collate "C";
   this_stream text;
+  asked record;
+  last record;
+  start int := 1;
+  firsts uuid[];
   head_seq bigint;
   head_link bytea;
   head_at timestamptz;
   at_text text;
   previous bigint;
-  known record;
-  last record;
   version bigint;
   seen_streams text[];
   seen_versions bigint[];
   seen int;
-  start int := 1;
-  n int := 0;
-  -- The requests that are accepted: what their first event gets.
-  a_request int[]; a_start int[]; a_count int[]; a_seq bigint[]; a_position bigint[]; a_previous bigint[];
-  a_at timestamptz[]; a_at_text text[]; a_link bytea[];
+  -- Request i puts event k at seq k + seq_from[i], and at position k + position_from[i].
+  seq_from bigint[]; position_from bigint[]; before_first bigint[]; first_event int[]; ats timestamptz[];
+  -- Of each event that is accepted: its request, and what is made of it.
+  of_request int[]; envelopes text[]; leaves bytea[]; links bytea[];
+  envelope text;
+  leaf bytea;
+  -- Of each tenant: the head as it was and as it becomes.
+  t int := 0;
+  moved_tenants text[]; moved_from bigint[]; moved_to bigint[]; moved_links bytea[]; moved_ats timestamptz[];
+  moved bigint;
 begin
   if current_setting('role') not like 'attestry\_%' then
     raise exception 'an append needs a role attestry_<context>, not "%"', current_setting('role')
       using errcode = 'LG003';
   end if;
-  -- The body is parsed as JSON, so that none closes the envelope and adds keys of its own.
-  case (select max(case
-      when v.type is null or v.id is null or v.body is null or v.type !~ '^[a-z]+[.][a-z-]+$' or length(v.type) > 80
-        or not starts_with(v.body, '{') or v.body::json ->> 'id' is distinct from v.id::text then 1
-      when not starts_with(v.type, caller || '.') then 2
-      -- The envelope adds less than 512 bytes to a body.
-      when octet_length(v.body) > 131072 - 512 then 3
-      else 0 end)
-    from unnest(types, ids, bodies) v(type, id, body))
-    when 0 then
-    when 1 then
+  if coalesce(cardinality(bodies), 0) = 0 then
+    raise exception 'an append has no events' using errcode = 'LG002';
+  end if;
+  for k in 1 .. greatest(cardinality(types), cardinality(ids), cardinality(bodies)) loop
+    -- The body is parsed as JSON, so that none closes the envelope and adds keys of its own.
+    if (starts_with(bodies[k], '{') and bodies[k]::json ->> 'id' = ids[k]::text) is not true
+      or types[k] is null then
       raise exception 'an event is malformed: its type, or its body is no object with its own id'
         using errcode = 'LG002';
-    when 2 then
-      raise exception 'role attestry_% appends events of its own context only', caller using errcode = 'LG003';
-    when 3 then
+    end if;
+    -- The events of an append are mostly of one type.
+    if types[k] is distinct from this_type then
+      this_type := types[k];
+      if this_type !~ '^[a-z]+[.][a-z-]+$' or length(this_type) > 80 then
+        raise exception 'an event is malformed: its type, or its body is no object with its own id'
+          using errcode = 'LG002';
+      end if;
+      if not starts_with(this_type, caller || '.') then
+        raise exception 'role attestry_% appends events of its own context only', caller using errcode = 'LG003';
+      end if;
+    end if;
+    -- The envelope adds less than 512 bytes to a body.
+    if octet_length(bodies[k]) > 131072 - 512 then
       raise exception 'an event holds at most 131072 bytes; larger facts are split' using errcode = 'LG005';
-    else
-      raise exception 'an append has no events' using errcode = 'LG002';
-  end case;
+    end if;
+  end loop;
 
-  for i in 1 .. coalesce(cardinality(tenants), 0) loop
-    this_stream := streams[i];
+  for i in 1 .. greatest(cardinality(tenants), cardinality(streams), cardinality(expected), cardinality(counts)) loop
     if this_tenant is distinct from tenants[i] then
       -- In the order of tenants: two calls never wait for each other crosswise.
       if tenants[i] is null or tenants[i] < this_tenant or length(tenants[i]) > 63
@@ -91,53 +99,91 @@ begin
       end if;
       -- A fair queue: row locks alone let a newcomer overtake.
       ignored := pg_advisory_xact_lock(hashtextextended('attestry.ledger ' || this_tenant, 0))::text;
-      select h.seq, h.link, h.at, coalesce(h.context_seqs[array_position(h.contexts, caller)], 0)
-        into head_seq, head_link, head_at, previous from ledger.head h where h.tenant = this_tenant for update;
-      if not found then
+    end if;
+    if (counts[i] >= 1 and length(streams[i]) <= 120 and streams[i] ~ '^[a-z][0-9A-Za-z_.:-]*$') is not true then
+      raise exception 'a request is malformed: its stream or count' using errcode = 'LG002';
+    end if;
+    firsts[i] := ids[start];
+    start := start + counts[i];
+  end loop;
+  if start <> cardinality(bodies) + 1 then
+    raise exception 'the counts do not add up to the events' using errcode = 'LG002';
+  end if;
+
+  start := 1;
+  this_tenant := null;
+  -- Seen after the locks were taken, so nobody appends to these chains before this transaction ends.
+  for asked in
+    select i, h.tenant, h.seq, h.link, h.at,
+        coalesce(h.context_seqs[array_position(h.contexts, caller)], 0) as previous,
+        coalesce((select x.position from ledger.event x where x.tenant = tenants[i] and x.stream = streams[i]
+          order by x.position desc limit 1), 0) as version,
+        -- As a range in order, so that a planner without statistics takes the index by id too, and walks no tenant.
+        (select x.seq from ledger.event x where x.tenant = tenants[i] and x.id >= firsts[i] and x.id <= firsts[i]
+          order by x.id limit 1) as known
+      from generate_series(1, cardinality(tenants)) i
+        -- A fence: looked up by its key, however many rows the planner takes a list to have.
+        left join lateral (select * from ledger.head y where y.tenant = tenants[i] offset 0) h on true
+      order by i
+  loop
+    request := asked.i;
+    if this_tenant is distinct from tenants[request] then
+      this_tenant := tenants[request];
+      if asked.tenant is null then
         raise exception 'tenant "%" has no chain: open it first', this_tenant using errcode = 'LG004';
       end if;
+      head_seq := asked.seq;
+      head_link := asked.link;
+      previous := asked.previous;
       -- Never backwards in a tenant, whatever the machine's clock does.
-      head_at := greatest(head_at, date_trunc('milliseconds', clock_timestamp()));
+      head_at := greatest(asked.at, date_trunc('milliseconds', clock_timestamp()));
       at_text := to_char(head_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
       seen_streams := null;
       seen_versions := null;
     end if;
-    if this_stream is null or counts[i] is null or counts[i] < 1 or length(this_stream) > 120
-      or this_stream !~ '^[a-z][0-9A-Za-z_.:-]*$' then
-      raise exception 'a request is malformed: its stream or count' using errcode = 'LG002';
-    end if;
-    request := i;
-    select
-      (select x.position from ledger.event x where x.tenant = this_tenant and x.stream = this_stream
-        order by x.position desc limit 1) as version,
-      (select x.seq from ledger.event x where x.tenant = this_tenant and x.id = ids[start]) as seq
-      into known;
+    this_stream := streams[request];
     seen := array_position(seen_streams, this_stream);
-    version := case when seen is null then coalesce(known.version, 0) else seen_versions[seen] end;
+    version := case when seen is null then asked.version else seen_versions[seen] end;
 
-    if known.seq is not null then
+    if asked.known is not null then
       -- The caller tries again what it does not know to have succeeded: it gets the first answer.
       select x.seq, x.position, x.at, x.stream into last
-        from ledger.event x where x.tenant = this_tenant and x.id = ids[start + counts[i] - 1];
-      if last.seq is distinct from known.seq + counts[i] - 1 or last.stream <> this_stream then
+        from ledger.event x where x.tenant = this_tenant and x.id = ids[start + counts[request] - 1];
+      if last.seq is distinct from asked.known + counts[request] - 1 or last.stream <> this_stream then
         raise exception 'event id % was used by another append', ids[start] using errcode = 'LG006';
       end if;
-      ok := true; first_seq := known.seq; last_seq := last.seq; last_position := last.position;
+      ok := true; first_seq := asked.known; last_seq := last.seq; last_position := last.position;
       stamped := to_char(last.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
       duplicate := true; actual := null;
-    elsif expected[i] <> version then
+    elsif expected[request] <> version then
       ok := false; first_seq := null; last_seq := null; last_position := null; stamped := null; duplicate := false;
       actual := version;
     else
-      n := n + 1;
-      a_request[n] := i; a_start[n] := start; a_count[n] := counts[i]; a_seq[n] := head_seq + 1;
-      a_position[n] := version + 1; a_previous[n] := previous; a_at[n] := head_at; a_at_text[n] := at_text;
-      a_link[n] := head_link;
-      ok := true; first_seq := head_seq + 1; stamped := at_text; duplicate := false; actual := null;
-      head_seq := head_seq + counts[i];
-      version := version + counts[i];
+      if t = 0 or moved_tenants[t] <> this_tenant then
+        t := t + 1;
+        moved_tenants[t] := this_tenant; moved_from[t] := head_seq; moved_ats[t] := head_at;
+      end if;
+      seq_from[request] := head_seq - start + 1;
+      position_from[request] := version - start + 1;
+      first_event[request] := start;
+      before_first[request] := previous;
+      ats[request] := head_at;
+      first_seq := head_seq + 1;
+      for k in start .. start + counts[request] - 1 loop
+        head_seq := head_seq + 1;
+        version := version + 1;
+        -- The keys of the envelope in canonical order; the body is canonical by itself.
+        envelope := '{"at":"' || at_text || '","event":' || bodies[k] || (',"position":' || version || ',"seq":'
+          || head_seq || ',"stream":"' || this_stream || '","tenant":"' || this_tenant || '","type":"' || types[k]
+          || '"}');
+        leaf := sha256('\x00'::bytea || convert_to(envelope, 'UTF8'));
+        head_link := sha256('\x01'::bytea || head_link || leaf);
+        of_request[k] := request; envelopes[k] := envelope; leaves[k] := leaf; links[k] := head_link;
+      end loop;
       previous := head_seq;
-      last_seq := head_seq; last_position := version;
+      moved_to[t] := head_seq; moved_links[t] := head_link;
+      ok := true; last_seq := head_seq; last_position := version; stamped := at_text; duplicate := false;
+      actual := null;
       if seen is null then
         seen_streams := seen_streams || this_stream;
         seen_versions := seen_versions || version;
@@ -145,50 +191,37 @@ begin
         seen_versions[seen] := version;
       end if;
     end if;
-    start := start + counts[i];
+    start := start + counts[request];
     return next;
   end loop;
-  if start <> cardinality(bodies) + 1 then
-    raise exception 'the counts do not add up to the events' using errcode = 'LG002';
-  end if;
 
-  if n > 0 then
-    with sealed as (
-      insert into ledger.event (tenant, seq, position, context_prev_seq, at, id, context, stream, type, envelope, leaf,
-          link, private, traceparent, tracestate)
-        select tenant, seq, position, previous, at, id, caller, stream, type, envelope, leaf,
-          ledger.chain(leaf, link) over (partition by tenant order by seq), private, traceparent, tracestate
-        from (
-          select *, sha256('\x00'::bytea || convert_to(envelope, 'UTF8')) as leaf
-          from (
-            -- The keys of the envelope in canonical order; the body is canonical by itself.
-            select r.tenant, a.seq + k as seq, a.position + k as position, a.at, r.stream, a.link, v.type, v.id,
-              case when k = 0 then a.previous else a.seq + k - 1 end as previous, v.private, r.traceparent,
-              r.tracestate,
-              '{"at":"' || a.at_text || '","event":' || v.body || ',"position":' || a.position + k || ',"seq":'
-                || a.seq + k || ',"stream":"' || r.stream || '","tenant":"' || r.tenant || '","type":"' || v.type
-                || '"}' as envelope
-            from unnest(a_request, a_start, a_count, a_seq, a_position, a_previous, a_at, a_at_text, a_link)
-                a(request, start, count, seq, position, previous, at, at_text, link)
-              join unnest(tenants, streams, traceparents, tracestates) with ordinality
-                r(tenant, stream, traceparent, tracestate, o) on r.o = a.request
-              cross join lateral generate_series(0, a.count - 1) k
-              join unnest(types, ids, bodies, privates) with ordinality v(type, id, body, private, o)
-                on v.o = a.start + k
-            -- A fence: otherwise the envelope is built once for each place that names it.
-            offset 0
-          ) written
-          offset 0
-        ) hashed
-        returning tenant, seq, at, link
-    )
-    update ledger.head h set seq = s.seq, link = s.link, at = s.at,
-        contexts[s.place] = caller, context_seqs[s.place] = s.seq
-      from (
-        select distinct on (e.tenant) e.*, coalesce(array_position(x.contexts, caller), cardinality(x.contexts) + 1) as place
-        from sealed e join ledger.head x on x.tenant = e.tenant order by e.tenant, e.seq desc
-      ) s
-      where h.tenant = s.tenant;
+  if t > 0 then
+    -- The head first: where it moved, nothing else is tried.
+    if t = 1 then
+      update ledger.head set seq = moved_to[1], link = moved_links[1], at = moved_ats[1],
+          contexts[coalesce(array_position(contexts, caller), cardinality(contexts) + 1)] = caller,
+          context_seqs[coalesce(array_position(contexts, caller), cardinality(contexts) + 1)] = moved_to[1]
+        where tenant = moved_tenants[1] and seq = moved_from[1];
+    else
+      update ledger.head h set seq = m.seq, link = m.link, at = m.at,
+          contexts[coalesce(array_position(contexts, caller), cardinality(contexts) + 1)] = caller,
+          context_seqs[coalesce(array_position(contexts, caller), cardinality(contexts) + 1)] = m.seq
+        from unnest(moved_tenants, moved_from, moved_to, moved_links, moved_ats) m(tenant, before, seq, link, at)
+        where h.tenant = m.tenant and h.seq = m.before;
+    end if;
+    get diagnostics moved = row_count;
+    if moved <> t then
+      raise exception 'the head of a chain moved under its lock' using errcode = '40001';
+    end if;
+    insert into ledger.event (tenant, seq, position, context_prev_seq, at, id, context, stream, type, envelope, leaf,
+        link, private, traceparent, tracestate)
+      select tenants[r], k + seq_from[r], k + position_from[r],
+        case when k = first_event[r] then before_first[r] else k + seq_from[r] - 1 end,
+        ats[r], ids[k], caller, streams[r], types[k], envelopes[k], leaves[k], links[k], privates[k],
+        traceparents[r], tracestates[r]
+      -- Not unnest(): it writes down each of its arrays first.
+      from generate_series(1, cardinality(bodies)) k, lateral (select of_request[k] as r offset 0) request
+      where r is not null;
   end if;
 end $$;
 
@@ -201,8 +234,10 @@ create function ledger.append_as(
   request int, ok boolean, first_seq bigint, last_seq bigint, last_position bigint, stamped text, duplicate boolean,
   actual bigint
 ) language plpgsql as $$
+declare
+  ignored text;
 begin
-  perform set_config('role', as_role, true);
+  ignored := set_config('role', as_role, true);
   return query select a.* from ledger.append(tenants, streams, expected, counts, traceparents, tracestates, types, ids,
     bodies, privates) a;
 end $$;

@@ -146,9 +146,9 @@ describe('a hosted service', () => {
     expect(stuck).toMatchObject({ service: 'discovery', consumer: 'finish', reason: 'poison' })
     fail = null
     expect(await t.running.replay('acme', 'discovery', stuck?.id ?? '')).toBe(true)
+    await expect.poll(() => t.running.stuck('acme'), { timeout: 10_000 }).toEqual([])
     await t.settle()
     expect(tries).toBe(3)
-    expect(await t.running.stuck('acme')).toEqual([])
     expect((await seen(host)).map((r) => r.type)).toEqual(['discovery.scan-started', 'discovery.scan-failed'])
   })
 

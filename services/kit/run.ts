@@ -15,12 +15,15 @@ import * as measures from './measures.ts'
 import { createMember, type Member, placedOf } from './member.ts'
 import { fromMessage, type Placed, toMessage } from './message.ts'
 import { ledgerMigrations, migrate, migrationsIn } from './migrate.ts'
-import { operations, type Operations } from './operations.ts'
+import { operations, type Operations, replayAsked } from './operations.ts'
 import type { Host, Service } from './service.ts'
 import { inSpan } from './telemetry.ts'
 
 /** The one topic that facts travel on. */
 export const EVENTS = 'events'
+
+/** How soon work that an operator wants tried again is taken up. */
+const REPLAY_EVERY_MS = 1000
 
 export interface RunOptions {
   /** Makes the services; called before tables exist, so a service touches nothing until its start(). */
@@ -253,6 +256,15 @@ export async function run(options: RunOptions): Promise<Running> {
         },
       )
     }
+    every(
+      'Stuck work',
+      member,
+      () => pause(REPLAY_EVERY_MS, signal),
+      async () => {
+        for (const tenant of await tenantsOf()) await replayAsked(member, tenant, clock)
+        sendBell.ring()
+      },
+    )
     for (const schedule of member.service.schedules)
       every(
         `Schedule ${schedule.name}`,
@@ -322,7 +334,7 @@ export async function run(options: RunOptions): Promise<Running> {
     services: new Map(members.map((m) => [m.name, m.service])),
     caughtUp,
     delivered,
-    ...operations(members, clock, sendBell),
+    ...operations(pool),
     stop: async () => {
       stopping.abort('the process stops')
       await Promise.allSettled(loops)

@@ -44,5 +44,18 @@ create table stuck (
   reason   text        not null,
   attempts int         not null default 1,
   since    timestamptz not null,
+  -- Somebody asked to try again; the service's own process does it at its next turn.
+  replay_asked boolean not null default false,
   primary key (tenant, id)
 );
+
+-- These tables are the kit's, in whatever schema they stand: its own role shows them to operators, for every service
+-- and from any process, and asks for another try.
+do $$ begin
+  execute format('grant usage on schema %I to attestry_ledger', current_schema());
+end $$;
+create policy keeper on cursor to attestry_ledger using (true);
+create policy keeper on stuck to attestry_ledger using (true);
+create policy keeper on pending_command to attestry_ledger using (true);
+grant select on cursor, stuck, pending_command to attestry_ledger;
+grant update (replay_asked) on stuck to attestry_ledger;

@@ -53,7 +53,7 @@ for (const [name, part] of Object.entries(PARTS)) {
   sections.push(section)
 }
 if (values.keep) {
-  const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Node ${process.version}, fsync on`
+  const machine = `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Node ${process.version}; fsync is on for the ledger’s part and off for the test databases of the others`
   const text = [
     '# Benchmarks',
     `Made by \`npm run bench -- --keep\` on ${new Date().toISOString().slice(0, 10)}: ${machine}. Ratios are of figures of the same run.`,

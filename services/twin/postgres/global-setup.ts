@@ -22,6 +22,8 @@ const setup = async (): Promise<() => Promise<void>> => {
   if (!address || typeof address === 'string') throw new Error('the test desk has no port')
   process.env[TEST_SERVER_VARIABLE] = `http://127.0.0.1:${address.port}/`
   return async () => {
+    // Whoever asks for a database after this starts a server of its own.
+    delete process.env[TEST_SERVER_VARIABLE]
     desk.close()
     desk.closeAllConnections()
     if (started) await (await started).stop()

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto'
 import {
+  bundlePaths,
   canonical,
   type EventOf,
   GENESIS_LINK,
   type ReportType,
+  type ScopeReconciliation,
   toHex,
   treeFrontier,
 } from '@attestry/contracts'
 import type { ChainEvent } from '@attestry/kit'
-import { bundlePaths, type ScopeReconciliation } from '../../contracts/bundle.ts'
 import { KnownEstate } from './reports/assets.ts'
 import { reports } from './reports/catalog.ts'
 import type { Report, ReportPeriod, Row } from './reports/report.ts'

@@ -24,9 +24,19 @@ import { readActivity, tail, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
 import { run, type RunOptions, type Running } from '@attestry/kit/run'
 import { licenseOf, licensingService } from '@attestry/licensing'
+import { rotationService } from '@attestry/rotation'
+import { syncService } from '@attestry/sync'
 
 /** Every service, in the order in which they start. */
-export const SERVICES = ['licensing', 'discovery', 'compliance', 'evidence', 'gateway'] as const
+export const SERVICES = [
+  'licensing',
+  'discovery',
+  'compliance',
+  'rotation',
+  'sync',
+  'evidence',
+  'gateway',
+] as const
 export type ServiceName = (typeof SERVICES)[number]
 export const isServiceName = (name: string): name is ServiceName =>
   (SERVICES as readonly string[]).includes(name)
@@ -86,6 +96,8 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const urls: Partial<Record<ServiceName, string | undefined>> = {
     discovery: c.ATTESTRY_DISCOVERY_URL,
     compliance: c.ATTESTRY_COMPLIANCE_URL,
+    rotation: c.ATTESTRY_ROTATION_URL,
+    sync: c.ATTESTRY_SYNC_URL,
     evidence: c.ATTESTRY_EVIDENCE_URL,
   }
   const faces = new Map<ServiceName, Service>()
@@ -123,6 +135,8 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
         autoConnect: origin === 'demo',
       }),
     compliance: (h) => complianceService(h, guardOf(h)),
+    rotation: (h) => rotationService(h, guardOf(h)),
+    sync: (h) => syncService(h, guardOf(h)),
     evidence: (h) =>
       evidenceService(h, guardOf(h), {
         stateDir: c.ATTESTRY_STATE_DIR,
@@ -139,6 +153,8 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
         mounts: {
           discovery: mountOf('discovery'),
           compliance: mountOf('compliance'),
+          rotation: mountOf('rotation'),
+          sync: mountOf('sync'),
           evidence: mountOf('evidence'),
         },
         ...(options.staticDir ? { staticDir: options.staticDir } : {}),

@@ -108,6 +108,8 @@ beforeAll(async () => {
       ATTESTRY_LOG_LEVEL: 'warn',
       ATTESTRY_DISCOVERY_URL: at('discovery'),
       ATTESTRY_COMPLIANCE_URL: at('compliance'),
+      ATTESTRY_ROTATION_URL: at('rotation'),
+      ATTESTRY_SYNC_URL: at('sync'),
       ATTESTRY_EVIDENCE_URL: at('evidence'),
     })
   await Promise.all(SERVICES.map(start))

@@ -93,7 +93,7 @@ describe('a start that is told too little or something wrong', () => {
     const [service, option] = await Promise.all([refusal(['discoverry']), refusal(['--embeded'])])
     expect(service.code).toBe(2)
     expect(service.says).toMatch(
-      /no service discoverry\. Services: licensing, discovery, compliance, evidence, gateway/,
+      /no service discoverry\. Services: licensing, discovery, compliance, rotation, sync, evidence, gateway/,
     )
     expect(option.code).toBe(2)
     expect(option.says).toContain("'--embeded'")

@@ -2,17 +2,23 @@ import { complianceHttp } from './compliance.ts'
 import { discoveryHttp } from './discovery.ts'
 import { evidenceHttp } from './evidence.ts'
 import { gatewayHttp } from './gateway.ts'
+import { rotationHttp } from './rotation.ts'
+import { syncHttp } from './sync.ts'
 
 export * from './compliance.ts'
 export * from './discovery.ts'
 export * from './endpoint.ts'
 export * from './evidence.ts'
 export * from './gateway.ts'
+export * from './rotation.ts'
+export * from './sync.ts'
 
 /** Every endpoint there is, by the service that answers it. */
 export const http = {
   discovery: discoveryHttp,
   compliance: complianceHttp,
+  rotation: rotationHttp,
+  sync: syncHttp,
   evidence: evidenceHttp,
   gateway: gatewayHttp,
 } as const

@@ -103,6 +103,8 @@ export const variables = {
     z.url().optional(),
   ),
   ATTESTRY_COMPLIANCE_URL: variable('Where compliance answers, likewise', z.url().optional()),
+  ATTESTRY_ROTATION_URL: variable('Where rotation answers, likewise', z.url().optional()),
+  ATTESTRY_SYNC_URL: variable('Where sync answers, likewise', z.url().optional()),
   ATTESTRY_EVIDENCE_URL: variable('Where evidence answers, likewise', z.url().optional()),
   ATTESTRY_AZURE_ENDPOINT: variable(
     'Loopback address of a cloud twin instead of Azure; makes the install a demonstration for ever',

@@ -31,6 +31,8 @@ export function makeHandlers(world: World): Handlers {
   const noOperator = refuse(404, 'no-such-operator', 'There is no such operator.')
   return {
     discovery: discoveryHandlers(world),
+    rotation: {},
+    sync: {},
     compliance: {
       readScore: () =>
         world.scanned

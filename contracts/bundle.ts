@@ -15,6 +15,8 @@ export const bundlePaths = {
   events: 'log/events.jsonl',
   start: 'log/start.json',
   disclosures: 'log/disclosures.jsonl',
+  /** `<size>.checkpoint`, and `<size>.tsr` where it is stamped. */
+  anchors: 'log/anchors/',
   /** Files under it are the only ones that the signed list omits. */
   signatures: 'sig/',
   signature: 'sig/SHA256SUMS.es256',
@@ -77,6 +79,10 @@ export const BundleManifest = z.strictObject({
     /** Lines of `log/events.jsonl`, and how many of them are a leaf only. */
     events: Count,
     hidden: Count,
+    /** Checkpoints under `log/anchors/` by size, their log's name and its verifier (a hint); null where there is none. */
+    anchors: z
+      .strictObject({ origin: z.string(), verifier: z.string(), sizes: z.array(Count).min(1) })
+      .nullable(),
   }),
   scope: ScopeReconciliation,
   signing: z.strictObject({
@@ -85,6 +91,8 @@ export const BundleManifest = z.strictObject({
     keyId: z.string().min(1),
     /** SHA-256 of the public key's SubjectPublicKeyInfo. Compare it with the one you were given another way. */
     fingerprint: Digest,
+    /** SHA-256 of the certificate that the PDF files are signed with; null where they are not. */
+    document: Digest.nullable(),
   }),
   hmac: z
     .strictObject({ algorithm: z.literal('HMAC-SHA-256'), keyId: z.string(), note: z.string() })

@@ -8,6 +8,31 @@ export type ReportType = z.infer<typeof ReportType>
 export const Period = z.object({ from: Instant, to: Instant })
 export type Period = z.infer<typeof Period>
 
+/** What a key is for. No key has two purposes. */
+export const KeyPurpose = z.enum(['bundle', 'checkpoint', 'document', 'hmac'])
+export type KeyPurpose = z.infer<typeof KeyPurpose>
+
+/** A checkpoint of the chain: everything up to and with event `size`. */
+const Anchor = z.object({
+  size: Count,
+  link: Digest,
+  root: Digest,
+  /** Complete subtrees of the right edge, smallest first; null where a level has none. */
+  frontier: z.array(Digest.nullable()).max(53),
+  /** The signed note, as C2SP tlog-checkpoint writes it. */
+  note: z.string().max(16_384),
+})
+
+/** The timestamp over a checkpoint's note. A status of `pending` never comes with a token. */
+const AnchorStamp = z.object({
+  status: z.enum(['stamped', 'pending']),
+  /** The whole TimeStampResp in base64. */
+  token: z.string().max(90_000).nullable(),
+  tsa: committed(z.string()).nullable(),
+  independent: z.boolean(),
+  genTime: Instant.nullable(),
+})
+
 export const evidenceEvents = events('evidence', {
   'bundle-requested': {
     v: 1,
@@ -58,5 +83,42 @@ export const evidenceEvents = events('evidence', {
     v: 1,
     says: 'Somebody fetched a bundle.',
     data: z.object({ bundle: OpaqueId }),
+  },
+  'bundle-completed': {
+    v: 1,
+    says: 'The timestamp over a bundle’s signature that was pending was put beside it; nothing signed changed.',
+    data: z.object({ bundle: OpaqueId, zipSha256: Digest, bytes: Count }),
+  },
+  anchored: {
+    v: 1,
+    says: 'The chain so far was signed as a checkpoint and stamped, or not yet. The token stands in the chain it stamps.',
+    data: z.object({ ...Anchor.shape, ...AnchorStamp.shape }),
+  },
+  'anchor-stamped': {
+    v: 1,
+    says: 'A checkpoint that had to wait was stamped.',
+    data: z.object({ size: Count, ...AnchorStamp.shape }),
+  },
+  'anchor-copied': {
+    v: 1,
+    says: 'A checkpoint and its token were handed to a second place, out of reach of who runs this install, or could not be.',
+    data: z.object({
+      size: Count,
+      place: z.enum(['blob', 'webhook', 'mail']),
+      status: z.enum(['copied', 'failed']),
+      detail: committed(z.string()),
+    }),
+  },
+  'key-adopted': {
+    v: 1,
+    says: 'From now on a key is used for a purpose; the one before it retires, and what it signed stays verifiable.',
+    data: z.object({
+      purpose: KeyPurpose,
+      kind: z.enum(['local', 'key-vault']),
+      keyId: z.string(),
+      fingerprint: Digest,
+      /** PEM of the public key, the certificate, or a verifier's line; null where there is nothing public. */
+      publicKey: z.string().nullable(),
+    }),
   },
 })

@@ -91,6 +91,7 @@ function manifestOf({ life, tenant, gathering, keys, host, generatedAt }: Assemb
         head: gathering.head,
         events: gathering.events,
         hidden: 0,
+        anchors: null,
       },
       scope: gathering.scope,
       signing: {
@@ -98,6 +99,7 @@ function manifestOf({ life, tenant, gathering, keys, host, generatedAt }: Assemb
         kind: signer.kind,
         keyId: signer.keyId,
         fingerprint: fingerprint(signer.publicKeyPem),
+        document: null,
       },
       hmac: {
         algorithm: 'HMAC-SHA-256',

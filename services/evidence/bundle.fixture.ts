@@ -120,6 +120,7 @@ export function manifestOf(signer: Signer, ledger: ReturnType<typeof ledgerOf>):
       head: { seq: 5, link: ledger.link, root: ledger.root, at: ledger.at },
       events: 5,
       hidden: 1,
+      anchors: null,
     },
     scope: { declared: ['vault one'], listed: ['vault one'], reached: ['vault one'], differences: [] },
     signing: {
@@ -127,6 +128,7 @@ export function manifestOf(signer: Signer, ledger: ReturnType<typeof ledgerOf>):
       kind: signer.kind,
       keyId: signer.keyId,
       fingerprint: fingerprint(signer.publicKeyPem),
+      document: null,
     },
     hmac: { algorithm: 'HMAC-SHA-256', keyId: 'hmac-1', note: 'not independent proof' },
     timestampAuthorities: [{ name: 'local', independent: false }],

@@ -223,6 +223,7 @@ const CHANGES: { readonly [T in EventType]?: (event: EventOf<T>) => readonly Cha
     put('route', route, { source, target, state: 'active' }),
   ],
   'sync.route-paused': ({ data }) => [put('route', data.route, { state: 'paused' })],
+  'sync.route-resumed': ({ data }) => [put('route', data.route, { state: 'active' })],
   'sync.route-closed': ({ data }) => [drop('route', data.route)],
   'sync.copied': ({ at, data: { copy, route, secret } }) => [
     put('copy', copy, { route, secret, copiedAt: at }),

@@ -103,6 +103,8 @@ describe('asyncapi.json', () => {
       'events',
       'discovery-commands',
       'compliance-commands',
+      'rotation-commands',
+      'sync-commands',
       'evidence-commands',
     ])
     expect(brokenReferences(documentOf('asyncapi.json'))).toEqual([])

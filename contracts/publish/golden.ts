@@ -22,6 +22,8 @@ const TEXTS = [
   'P001',
   'default',
   '00000000-0000-7000-8000-000000000001',
+  // A MAC in base64url.
+  'AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_AbCdE',
 ]
 
 const isObject = (value: Json | undefined): value is JsonObject =>
@@ -30,6 +32,8 @@ const isObject = (value: Json | undefined): value is JsonObject =>
 const textFor = (schema: JsonObject, at: string): string => {
   if (schema['format'] === 'date-time') return '2026-01-02T03:04:05.678Z'
   if (schema['format'] === 'uuid') return '00000000-0000-7000-8000-000000000001'
+  if (schema['format'] === 'uri') return 'https://example.com/'
+  if (schema['format'] === 'email') return 'someone@example.com'
   const { pattern, maxLength, minLength } = schema
   const found = TEXTS.find(
     (text) =>
@@ -44,7 +48,7 @@ const textFor = (schema: JsonObject, at: string): string => {
 /** A value of a JSON Schema that shows every field: nothing optional left out, nothing null that can be more. */
 function sampleOf(schema: Json | undefined, at: string): Json {
   if (!isObject(schema)) throw new Error(`${at} has no schema`)
-  const { anyOf, type, items, prefixItems, minimum } = schema
+  const { anyOf, type, items, prefixItems, minimum, maximum } = schema
   if ('const' in schema) return schema['const'] ?? null
   if (Array.isArray(schema['enum'])) return schema['enum'][0] ?? null
   if (Array.isArray(anyOf)) return sampleOf(anyOf[0], at)
@@ -58,7 +62,11 @@ function sampleOf(schema: Json | undefined, at: string): Json {
     return Object.fromEntries(members.map(([name, member]) => [name, sampleOf(member, `${at}/${name}`)]))
   }
   if (type === 'string') return textFor(schema, at)
-  if (type === 'integer') return typeof minimum === 'number' ? Math.max(minimum, 3) : 3
+  if (type === 'integer')
+    return Math.min(
+      typeof maximum === 'number' ? maximum : 3,
+      Math.max(typeof minimum === 'number' ? minimum : 3, 3),
+    )
   if (type === 'boolean') return true
   if (type === 'null') return null
   throw new Error(`${at} has a schema without a sample: ${JSON.stringify(schema)}`)

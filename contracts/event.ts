@@ -56,6 +56,11 @@ export interface EventDefinition<S extends z.ZodObject = z.ZodObject> {
   readonly upcast?: Readonly<Record<number, (data: unknown) => unknown>>
   /** One sentence for events.md. */
   readonly says: string
+  /**
+   * Whether the event may go once the audit log's retention is over, because no state is made of it. `superseded`: only
+   * where a newer one of its type stands in its stream. Absent: it stays for ever, as most events do.
+   */
+  readonly prunable?: 'always' | 'superseded'
 }
 
 /** The events of one context, keyed by the part of their type after the dot. */

@@ -33,6 +33,10 @@ const AnchorStamp = z.object({
   genTime: Instant.nullable(),
 })
 
+/** Where the audit log may be sent as it happens. */
+export const AuditTarget = z.enum(['syslog', 'webhook', 'blob'])
+export type AuditTarget = z.infer<typeof AuditTarget>
+
 export const evidenceEvents = events('evidence', {
   'bundle-requested': {
     v: 1,
@@ -81,6 +85,7 @@ export const evidenceEvents = events('evidence', {
   },
   'bundle-downloaded': {
     v: 1,
+    prunable: 'always',
     says: 'Somebody fetched a bundle.',
     data: z.object({ bundle: OpaqueId }),
   },
@@ -120,5 +125,45 @@ export const evidenceEvents = events('evidence', {
       /** PEM of the public key, the certificate, or a verifier's line; null where there is nothing public. */
       publicKey: z.string().nullable(),
     }),
+  },
+  'assertion-signed': {
+    v: 1,
+    says: 'A named person stated, after proving the password again, what management asserts of a bundle’s period.',
+    data: z.object({
+      bundle: OpaqueId,
+      name: committed(z.string().max(200)),
+      title: committed(z.string().max(200)),
+      statement: committed(z.string().max(4000)),
+    }),
+  },
+  'bundle-expired': {
+    v: 1,
+    says: 'A bundle’s file was deleted because its retention was over; what it said can be folded from the ledger again.',
+    data: z.object({ bundle: OpaqueId, zipSha256: Digest }),
+  },
+  'retention-set': {
+    v: 1,
+    says: 'How long bundles’ files and the record of acts are kept was decided.',
+    data: z.object({ auditDays: z.int().min(365), bundleDays: z.int().min(1) }),
+  },
+  'audit-exported': {
+    v: 1,
+    says: 'Somebody took the audit log out.',
+    data: z.object({
+      format: z.enum(['csv', 'jsonl']),
+      from: Instant.nullable(),
+      to: Instant.nullable(),
+      upTo: Count,
+    }),
+  },
+  'stream-broken': {
+    v: 1,
+    says: 'The audit log could not be sent on to one of its targets; it is tried again from where it stopped.',
+    data: z.object({ target: AuditTarget, cursor: Count, reason: committed(z.string().max(500)) }),
+  },
+  'stream-restored': {
+    v: 1,
+    says: 'The audit log reaches a target again; nothing was skipped.',
+    data: z.object({ target: AuditTarget, cursor: Count }),
   },
 })

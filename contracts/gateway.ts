@@ -42,21 +42,25 @@ export const gatewayEvents = events('gateway', {
   },
   'signed-in': {
     v: 1,
+    prunable: 'superseded',
     says: 'An operator signed in.',
     data: z.object({ operator: OpaqueId, session: OpaqueId, as: z.enum(['cookie', 'bearer']) }),
   },
   'signed-out': {
     v: 1,
+    prunable: 'always',
     says: 'An operator ended a session.',
     data: z.object({ operator: OpaqueId, session: OpaqueId }),
   },
   reauthenticated: {
     v: 1,
+    prunable: 'always',
     says: 'An operator proved the password again before a guarded action.',
     data: z.object({ operator: OpaqueId, session: OpaqueId }),
   },
   'sign-in-refused': {
     v: 1,
+    prunable: 'superseded',
     says: 'A sign-in was refused; beyond a lockout refusals are counted, not appended.',
     data: z.object({
       operator: OpaqueId.nullable(),
@@ -76,6 +80,7 @@ export const gatewayEvents = events('gateway', {
   },
   'action-refused': {
     v: 1,
+    prunable: 'always',
     says: 'An operator asked for something that their role or licence does not allow.',
     data: z.object({ operator: OpaqueId, action: z.string(), reason: z.string() }),
   },
@@ -88,5 +93,46 @@ export const gatewayEvents = events('gateway', {
     v: 1,
     says: 'A setting of the tenant changed.',
     data: z.object({ key: z.string(), from: z.string().nullable(), to: z.string().nullable() }),
+  },
+  'action-taken': {
+    v: 1,
+    prunable: 'always',
+    says: 'An operator did something that no event of its own tells.',
+    data: z.object({ operator: OpaqueId, action: z.string() }),
+  },
+  'auditor-invited': {
+    v: 1,
+    says: 'An auditor from outside may enter until a time, and see these bundles, or all of them and the ledger.',
+    data: z.object({
+      auditor: OpaqueId,
+      name: committed(z.string().max(200)),
+      until: Instant,
+      bundles: z.array(OpaqueId).min(1).nullable(),
+    }),
+  },
+  'auditor-link-issued': {
+    v: 1,
+    says: 'An auditor was given a link that opens one session; links before it are void.',
+    data: z.object({ auditor: OpaqueId, link: OpaqueId }),
+  },
+  'auditor-entered': {
+    v: 1,
+    says: 'An auditor used a link; it opens nothing more.',
+    data: z.object({ auditor: OpaqueId, link: OpaqueId, session: OpaqueId }),
+  },
+  'auditor-turned-away': {
+    v: 1,
+    prunable: 'always',
+    says: 'A link of an auditor was tried that opens nothing any more.',
+    data: z.object({
+      auditor: OpaqueId,
+      link: OpaqueId,
+      reason: z.enum(['used', 'replaced', 'expired', 'revoked']),
+    }),
+  },
+  'auditor-revoked': {
+    v: 1,
+    says: 'An auditor may not enter any more; open sessions end.',
+    data: z.object({ auditor: OpaqueId }),
   },
 })

@@ -42,13 +42,12 @@ export interface Endpoint {
 /** A context's endpoints by name; names are unique within the context and become operation ids. */
 export const endpoints = <const E extends Record<string, Endpoint>>(table: E): E => table
 
-/** Everybody who may read what the product knows. */
+/** Everybody who may read what the product knows of the estate. An auditor sees evidence and the ledger alone. */
 export const READERS = [
   'tenant-admin',
   'security-admin',
   'analyst',
   'viewer',
-  'auditor',
   'service-account',
 ] as const satisfies readonly Role[]
 /** Those who run scans and decide on dependencies. */

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { Count, Instant, OpaqueId } from '../event.ts'
+import { Actor, Count, Instant, OpaqueId } from '../event.ts'
 import { Role } from '../gateway.ts'
 import { Feature, Tier } from '../licensing.ts'
 import { ADMINS, endpoints, pageOf, Paging } from './endpoint.ts'
@@ -46,6 +46,9 @@ export const ActivityRow = z.object({
   actorKind: z.string(),
   actorId: z.string(),
   actorName: z.string().nullable(),
+  /** Where the actor was, and why it was done, where they said so and it was not erased. */
+  address: z.string().nullable(),
+  reason: z.string().nullable(),
   link: z.string(),
 })
 
@@ -123,7 +126,7 @@ export const gatewayHttp = endpoints({
     method: 'GET',
     path: '/api/operators',
     summary: 'People and machines that may sign in.',
-    roles: ['tenant-admin', 'auditor'],
+    roles: ADMINS,
     query: Paging,
     reply: pageOf(OperatorRow),
     refusals: {},
@@ -196,9 +199,16 @@ export const gatewayHttp = endpoints({
     path: '/api/activity',
     summary: 'The ledger, newest first.',
     roles: ['tenant-admin', 'security-admin', 'auditor'],
-    query: Paging.extend({ type: z.string().max(80).optional(), actor: z.string().max(80).optional() }),
+    query: Paging.extend({
+      type: z.string().max(80).optional(),
+      /** An id, or a name. */
+      actor: z.string().max(80).optional(),
+      kind: Actor.shape.kind.optional(),
+      from: Instant.optional(),
+      to: Instant.optional(),
+    }),
     reply: pageOf(ActivityRow),
-    refusals: {},
+    refusals: { 'outside-your-scope': 'forbidden' },
   },
   verifyLedger: {
     method: 'POST',
@@ -212,7 +222,7 @@ export const gatewayHttp = endpoints({
       firstBad: z.object({ seq: Count, reason: z.string() }).nullable(),
       durationMs: Count,
     }),
-    refusals: { 'already-verifying': 'conflict' },
+    refusals: { 'already-verifying': 'conflict', 'outside-your-scope': 'forbidden' },
   },
   listOperations: {
     method: 'GET',

@@ -200,6 +200,8 @@ describe('what the ledger’s ports give', () => {
       type: 'discovery.scan-started',
       stream: 'scan-01',
       link: 'ab',
+      address: null,
+      reason: null,
     }
     for (const seq of [1, 2, 3]) g.ledger.unshift({ ...row, seq, actorKind: 'operator', actorId })
     const page = await (await g.ask('GET', '/api/activity?limit=2', { cookie: admin })).json()
@@ -260,6 +262,7 @@ describe('what is away', () => {
       mounts: new Map(),
       files: null,
       refused: unreached,
+      taken: unreached,
       https: false,
     })
     const answer = await face(new Request('http://x/api/operators'))

@@ -1,5 +1,5 @@
 import { type Endpoint, http } from '@attestry/contracts/http'
-import { ADDRESS_HEADER, problem, SCHEME_HEADER, Transient } from '@attestry/kit'
+import { ADDRESS_HEADER, problem, RECORDED_HEADER, SCHEME_HEADER, Transient } from '@attestry/kit'
 import type { Admission, AdmissionDesk, Admitted } from './admission.ts'
 import { docs } from './docs.ts'
 
@@ -59,9 +59,11 @@ export function createFace(options: {
   readonly mounts: ReadonlyMap<string, Fetch>
   readonly files: ((request: Request) => Promise<Response | null>) | null
   readonly refused: (who: Admitted, action: string, reason: string, request: Request) => Promise<void>
+  /** Records what somebody did that left no event of its own, so that no action of a person goes unrecorded. */
+  readonly taken: (who: Admitted, action: string, request: Request) => Promise<void>
   readonly https: boolean
 }): Fetch {
-  const { desk, own, mounts, files, refused, https } = options
+  const { desk, own, mounts, files, refused, taken, https } = options
 
   const answerer = (path: string): Fetch | null => {
     const context = /^\/api\/([a-z]+)(\/|$)/.exec(path)?.[1]
@@ -74,6 +76,11 @@ export function createFace(options: {
     const admission: Admission = await desk.admit(request)
     if (admission.refusal) return withHeaders(admission.refusal, admission.headers)
     const response = await to(admission.request)
+    const changes = request.method !== 'GET' && request.method !== 'HEAD'
+    if (changes && response.ok && admission.admitted && !response.headers.has(RECORDED_HEADER)) {
+      const action = actionOf(request.method, path)
+      if (action) await taken(admission.admitted, action, request)
+    }
     if (response.status === 403 && admission.admitted) {
       const reason = RECORDED[(await codeOf(response)) ?? '']
       const action = actionOf(request.method, path)

@@ -11,6 +11,8 @@ export interface LedgerRow {
   readonly stream: string
   readonly actorKind: string
   readonly actorId: string
+  readonly address: string | null
+  readonly reason: string | null
   /** Hexadecimal link of the chain after this event. */
   readonly link: string
 }
@@ -24,6 +26,10 @@ export interface LedgerView {
       readonly limit: number
       readonly type?: string
       readonly actor?: string
+      readonly kind?: string
+      /** Instants; `to` is exclusive. */
+      readonly from?: string
+      readonly to?: string
     },
   ): Promise<{ readonly rows: readonly LedgerRow[]; readonly total: number }>
   /** Walks the whole chain. */

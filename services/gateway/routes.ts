@@ -321,12 +321,15 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     },
 
     listActivity: async ({ who, query }) => {
-      const { after, limit, type, actor } = query
+      const { after, limit, type, actor, kind, from, to } = query
       if (after !== undefined && !/^\d{1,15}$/.test(after)) return badPage()
       const { rows, total } = await r.ledger.page(who.tenant, {
         before: after === undefined ? null : Number(after),
         limit,
         ...(type === undefined ? {} : { type }),
+        ...(kind === undefined ? {} : { kind }),
+        ...(from === undefined ? {} : { from }),
+        ...(to === undefined ? {} : { to }),
         // People know names, the ledger knows ids.
         ...(actor === undefined ? {} : { actor: actor.includes('-') ? actor : await operators.idOf(actor) }),
       })

@@ -7,6 +7,7 @@ import {
   type Guard,
   type Host,
   iso,
+  reasonOf,
   type Secret,
   type Service,
   type SigningKey,
@@ -105,6 +106,24 @@ export function gatewayService(host: Host, guard: Guard, options: GatewayOptions
     })
   }
 
+  const taken = async ({ operator }: Admitted, action: string, request: Request) => {
+    const address = addressOf(request)
+    const reason = reasonOf(request.headers)
+    const correlation = request.headers.get('x-request-id') ?? host.ids.uuid()
+    await host.append(tenant, {
+      stream: operator.operator,
+      expected: 'any',
+      facts: [fact('gateway.action-taken', { operator: operator.operator, action })],
+      by: {
+        kind: 'operator',
+        id: operator.operator,
+        ...(address ? { address } : {}),
+        ...(reason ? { reason } : {}),
+      },
+      cause: { correlation, causation: correlation },
+    })
+  }
+
   const own = bind(
     gatewayHttp,
     handlers({
@@ -139,6 +158,7 @@ export function gatewayService(host: Host, guard: Guard, options: GatewayOptions
       mounts: new Map(Object.entries(options.mounts).map(([name, mount]) => [name, faceOf(name, mount)])),
       files: options.staticDir === undefined ? null : staticFiles(options.staticDir),
       refused,
+      taken,
       https,
     }),
     commands: [],

@@ -1,6 +1,7 @@
 export * from './clock.ts'
 export { CANCELLED } from './commands.ts'
 export * from './failure.ts'
+export { REASON_HEADER, RECORDED_HEADER, reasonOf } from './http/asked.ts'
 export * from './http/bind.ts'
 export * from './http/problem.ts'
 export * from './ids.ts'

@@ -7,6 +7,7 @@ import { askCancel, commandStates, enqueue } from './commands.ts'
 import { commit, open } from './committed.ts'
 import type { Consumer, ConsumerHost } from './consume.ts'
 import { Transient } from './failure.ts'
+import { attributed, noteRecorded } from './http/asked.ts'
 import { type Ids, opaqueId } from './ids.ts'
 import { type AppendRequest, appendIn } from './ledger/append.ts'
 import { type Appender, createAppender } from './ledger/coalesce.ts'
@@ -87,7 +88,7 @@ export function createMember(options: MemberOptions): Member {
       tenant,
       stream: a.stream,
       expected: a.expected,
-      events: a.facts.map((f) => commit(f, a.by, a.cause, ids.uuid(), randomBytes)),
+      events: a.facts.map((f) => commit(f, attributed(a.by), a.cause, ids.uuid(), randomBytes)),
       ...(trace ? { trace } : {}),
     }
   }
@@ -107,6 +108,7 @@ export function createMember(options: MemberOptions): Member {
         try {
           const result = await appender.append(request(tenant, append), signal)
           measures.appended(began, name, result.ok ? 'appended' : result.refused)
+          if (result.ok) noteRecorded(append.by)
           return result
         } catch (error) {
           measures.appended(began, name, 'failed')

@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import * as z from 'zod'
 import { isRefused, messageOf, type Refused, Transient } from '../failure.ts'
 import type { Logger } from '../log.ts'
+import { type Asked, RECORDED_HEADER, reasonOf, whileAsked } from './asked.ts'
 import { problem } from './problem.ts'
 
 /** Who calls, as the verified token says. */
@@ -13,6 +14,8 @@ export interface Caller {
   readonly session: string
   readonly roles: readonly Role[]
   readonly reauthenticatedUntil: string | null
+  /** The only bundles that a guest may see; absent where there is no such limit. */
+  readonly bundles?: readonly string[]
 }
 
 /** What a handler is given: everything parsed by the endpoint's table. */
@@ -140,26 +143,41 @@ export function bind<T extends Record<string, Endpoint>>(
           })
         body = parsed.data
       }
+      const reason = reasonOf(request.headers)
+      if (reason === undefined)
+        return problem('invalid', 'bad-reason', 'The reason cannot be read, or is above 500 characters.', {
+          errors: [{ field: 'header.x-attestry-reason', message: 'percent-encoded, at most 500 characters' }],
+        })
+      const address = request.headers.get('x-attestry-address') ?? ''
+      const asked: Asked | null = who && { operator: who.operator, address, reason, recorded: false }
+      const marked = (response: Response): Response => {
+        if (asked?.recorded) response.headers.set(RECORDED_HEADER, 'yes')
+        return response
+      }
       try {
-        const answer = await handler({
-          params: c.req.param(),
-          query,
-          body,
-          who,
-          request,
-          signal: request.signal,
-          address: request.headers.get('x-attestry-address') ?? '',
-          correlation: request.headers.get('x-request-id') ?? crypto.randomUUID(),
-        } as Call<Endpoint>)
-        if (answer instanceof Response) return answer
+        const work = () =>
+          handler({
+            params: c.req.param(),
+            query,
+            body,
+            who,
+            request,
+            signal: request.signal,
+            address,
+            correlation: request.headers.get('x-request-id') ?? crypto.randomUUID(),
+          } as Call<Endpoint>)
+        const answer = await (asked ? whileAsked(asked, work) : work())
+        if (answer instanceof Response) return marked(answer)
         if (isRefused(answer)) {
           const kind = endpoint.refusals[answer.refused]
           if (!kind) throw new Error(`${name} refused with ${answer.refused}, which its table does not name`)
           return problem(kind, answer.refused, answer.detail, answer.errors ? { errors: answer.errors } : {})
         }
-        if (endpoint.reply === null) return new Response(null, { status: 204 })
+        if (endpoint.reply === null) return marked(new Response(null, { status: 204 }))
         if (typeof endpoint.reply === 'string') throw new Error(`${name} must answer with a Response`)
-        return Response.json(endpoint.reply.parse(answer), { headers: { 'cache-control': 'no-store' } })
+        return marked(
+          Response.json(endpoint.reply.parse(answer), { headers: { 'cache-control': 'no-store' } }),
+        )
       } catch (error) {
         if (error instanceof Transient)
           return problem('unavailable', 'try-again', error.message, {

@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import type { Bell } from '../bell.ts'
 import { rows, transaction } from '../postgres.ts'
 import { LEDGER_ROLE } from './open.ts'
-import { readHead } from './read.ts'
+import { firstSince, readHead } from './read.ts'
 
 /** One event as a list of what happened shows it. */
 export interface Happened {
@@ -12,6 +12,9 @@ export interface Happened {
   readonly stream: string
   readonly actorKind: string
   readonly actorId: string
+  /** Where the actor was and why, where they said so and it was not erased. */
+  readonly address: string | null
+  readonly reason: string | null
   /** Hexadecimal. */
   readonly link: string
 }
@@ -24,29 +27,44 @@ export interface ActivityFilter {
   readonly type?: string
   /** Opaque id of an actor. */
   readonly actor?: string
+  readonly kind?: string
+  /** From this instant on, and before this one. */
+  readonly from?: string
+  readonly to?: string
 }
 
 const ACTOR = `(envelope::json #>> '{event,by,id}')`
+const KIND = `(envelope::json #>> '{event,by,kind}')`
+/** A committed value of the actor, opened: `private` is a list of path, salt and value. */
+const opened = (path: string) =>
+  `(select d ->> 2 from json_array_elements(private::json) d where d ->> 0 = '${path}' limit 1)`
 
 /** A tenant's events, newest first, with the number of all that match. */
 export const readActivity = (
   pool: Pool,
   tenant: string,
-  { before, limit, type, actor }: ActivityFilter,
+  { before, limit, type, actor, kind, from, to }: ActivityFilter,
 ): Promise<{ rows: Happened[]; total: number }> =>
   transaction(pool, { role: LEDGER_ROLE, tenant }, async (client) => {
-    const match = `tenant = $1 and ($2::text is null or type = $2) and ($3::text is null or ${ACTOR} = $3)`
-    const values = [tenant, type ?? null, actor ?? null]
+    // Time never runs backwards in a chain, so a time is a place in it, found without a walk.
+    const first = from === undefined ? 0 : await firstSince(client, tenant, from)
+    const end = to === undefined ? null : await firstSince(client, tenant, to)
+    const match = `tenant = $1 and ($2::text is null or type = $2) and ($3::text is null or ${ACTOR} = $3)
+      and ($4::text is null or ${KIND} = $4) and seq >= $5::bigint and ($6::bigint is null or seq < $6)`
+    const values = [tenant, type ?? null, actor ?? null, kind ?? null, first, end]
     const found = await rows<Happened>(
       client,
       `select seq, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, type, stream,
-         envelope::json #>> '{event,by,kind}' as "actorKind", ${ACTOR} as "actorId", encode(link, 'hex') as link
-       from ledger.event where ${match} and ($4::bigint is null or seq < $4) order by seq desc limit $5`,
+         ${KIND} as "actorKind", ${ACTOR} as "actorId", ${opened('/by/address')} as address,
+         ${opened('/by/reason')} as reason, encode(link, 'hex') as link
+       from ledger.event where ${match} and ($7::bigint is null or seq < $7) order by seq desc limit $8`,
       [...values, before, limit],
     )
-    // Without a filter the chain's length is known: it has no gaps.
-    if (type === undefined && actor === undefined)
-      return { rows: found, total: (await readHead(client, tenant))?.seq ?? 0 }
+    // Without another filter than time the number is known: a chain has no gaps.
+    if (type === undefined && actor === undefined && kind === undefined) {
+      const after = end ?? ((await readHead(client, tenant))?.seq ?? 0) + 1
+      return { rows: found, total: Math.max(0, after - Math.max(1, first)) }
+    }
     const [count] = await rows<{ n: number }>(
       client,
       `select count(*) as n from ledger.event where ${match}`,

@@ -107,6 +107,32 @@ export const readHead = async (
   return head ?? null
 }
 
+/**
+ * The seq of a tenant's first event at or after an instant; one beyond the last where there is none. Time never runs
+ * backwards in a chain, so it is searched by halves and needs no index of its own.
+ */
+export const firstSince = async (on: Queryable, tenant: string, instant: string): Promise<number> => {
+  const [ends] = await rows<{ low: number | null; high: number | null }>(
+    on,
+    'select min(seq) as low, max(seq) as high from ledger.event where tenant = $1',
+    [tenant],
+  )
+  let low = ends?.low ?? 1
+  let high = (ends?.high ?? 0) + 1
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    // The next event there is: what retention took leaves no event at its seq.
+    const [found] = await rows<{ seq: number; since: boolean }>(
+      on,
+      `select seq, at >= $3 as since from ledger.event where tenant = $1 and seq >= $2 order by seq limit 1`,
+      [tenant, middle, instant],
+    )
+    if (!found || found.since) high = middle
+    else low = found.seq + 1
+  }
+  return low
+}
+
 /** Pages of a long walk, each read by key from where the last ended: no cursor stays open on the server. */
 export async function* pages(
   on: Queryable,

@@ -17,7 +17,7 @@ export const ROLE_PURPOSE: Readonly<Record<Role, string>> = {
   'security-admin': 'Scans, environments, evidence and operations; no people.',
   analyst: 'Reads all, and judges supposed dependencies.',
   viewer: 'Reads the estate, its findings and its compliance.',
-  auditor: 'Reads all, builds evidence, verifies the ledger.',
+  auditor: 'Builds and reads evidence, verifies the ledger; sees nothing else.',
   'service-account': 'A machine: scans and reads over the HTTP interface.',
 }
 

@@ -148,6 +148,8 @@ export function makeWorld(options: WorldOptions = {}): World {
       actorKind: person ? 'operator' : seq % 5 === 0 ? 'schedule' : 'service',
       actorId: person ? who.operator : seq % 5 === 0 ? 'schedule' : 'discovery',
       actorName: person ? who.name : null,
+      address: person ? '203.0.113.24' : null,
+      reason: person && seq % 7 === 0 ? 'Quarterly access review, ticket 4182' : null,
       link: hex(random, 64),
     })
   }
@@ -196,6 +198,8 @@ export function makeWorld(options: WorldOptions = {}): World {
         actorKind: actor ? 'operator' : 'service',
         actorId: actor?.operator ?? type.split('.')[0] ?? '',
         actorName: actor?.name ?? null,
+        address: actor ? '203.0.113.24' : null,
+        reason: null,
         link: hex(random, 64),
       })
       for (const listener of world.listeners) listener({ type, seq })

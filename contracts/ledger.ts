@@ -163,6 +163,7 @@ export type BadReason =
   | 'time-backwards'
   | 'head-mismatch'
   | 'column-mismatch'
+  | 'body-missing'
 
 /** The first bad event of a chain. */
 export interface BadEvent {

@@ -90,7 +90,7 @@ function manifestOf({ life, tenant, gathering, keys, host, generatedAt }: Assemb
         start: { seq: 0, link: '00'.repeat(32), at: null },
         head: gathering.head,
         events: gathering.events,
-        hidden: 0,
+        hidden: gathering.hidden,
         anchors: null,
       },
       scope: gathering.scope,

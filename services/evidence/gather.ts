@@ -26,6 +26,8 @@ export interface Gathering {
   readonly reports: readonly Gathered[]
   readonly log: ReadonlyMap<string, Uint8Array<ArrayBuffer>>
   readonly events: number
+  /** Of these, the events whose bodies retention took: their leaves stand in the log. */
+  readonly hidden: number
   readonly head: {
     readonly seq: number
     readonly link: string
@@ -101,13 +103,15 @@ export async function gather(
   let seq = 0
   let at: string | null = null
   let rulesetDigest: string | null = null
+  let hidden = 0
   for await (const page of chain) {
     for (const stored of page) {
       seq = stored.seq
       at = stored.at
       link = toHex(stored.link)
       tree.push(stored.leaf)
-      lines.push(stored.envelope)
+      lines.push(stored.envelope ?? canonical({ leaf: toHex(stored.leaf) }))
+      if (stored.envelope === null) hidden++
       if (stored.private !== null) {
         // Our own column, written canonically: the same text goes into the export.
         const open: unknown = JSON.parse(stored.private)
@@ -135,6 +139,7 @@ export async function gather(
       [bundlePaths.start, ofLines([canonical({ frontier: [], prev: toHex(GENESIS_LINK), size: 0 })])],
     ]),
     events: lines.length,
+    hidden,
     head: { seq, link, root: toHex(tree.root()), at },
     rulesetDigest,
     scope: scope.reconcile(),

@@ -48,6 +48,7 @@ const sentences: Readonly<Record<BadEvent['reason'], string>> = {
   'time-backwards': 'lies before the event in front of it',
   'head-mismatch': 'is not the head',
   'column-mismatch': 'is stored under other columns than it says',
+  'body-missing': 'has lost its body, and no pruning accounts for it',
 }
 
 /** Walks the ledger export of a bundle and compares what it finds with the manifest. Never throws for bad input. */

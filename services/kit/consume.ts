@@ -161,7 +161,10 @@ export async function deliver(
       if (wanted.length === 0 && !gap) return 'done'
       if (wanted.length === 0 && gap) {
         if (!host.gapReads) return 'hole'
-        return { batch: await host.readContext(tenant, context, gap.after, PAGE), more: true }
+        const missing = await host.readContext(tenant, context, gap.after, PAGE)
+        // Retention took what was missing.
+        if (missing.length === 0) await advance(tx, consumer, context, gap.upTo)
+        return { batch: missing, more: true }
       }
       return { batch: wanted, more: gap !== null }
     })

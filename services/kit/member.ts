@@ -11,7 +11,8 @@ import { attributed, noteRecorded } from './http/asked.ts'
 import { type Ids, opaqueId } from './ids.ts'
 import { type AppendRequest, appendIn } from './ledger/append.ts'
 import { type Appender, createAppender } from './ledger/coalesce.ts'
-import { readAfter, readHead, readStream, type Stored } from './ledger/read.ts'
+import { prune } from './ledger/prune.ts'
+import { firstSince, readAfter, readHead, readLines, readStream, type Stored } from './ledger/read.ts'
 import type { Logger } from './log.ts'
 import * as measures from './measures.ts'
 import type { Placed } from './message.ts'
@@ -132,14 +133,27 @@ export function createMember(options: MemberOptions): Member {
       for (let at = after; at < upTo; ) {
         stop.throwIfAborted()
         const page = await clientTx(tenant, (t) =>
-          readAfter(t.client, { tenant, after: at, upTo, limit: 1000 }),
+          readLines(t.client, { tenant, after: at, upTo, limit: 1000 }),
         )
         const last = page.at(-1)
         if (!last) return
-        yield page.map((s) => ({ ...s, event: open(s) }))
+        yield page.map((line) => {
+          const { envelope } = line
+          return { ...line, event: envelope === null ? null : open({ ...line, envelope }) }
+        })
         at = last.seq
       }
     },
+    firstSince: (tenant, instant) => clientTx(tenant, (t) => firstSince(t.client, tenant, instant)),
+    prune: (tenant, retentionDays, cause) =>
+      prune(pool, {
+        tenant,
+        retentionDays,
+        now: clock.now(),
+        by: { id: name, kind: 'service' },
+        cause,
+        id: ids.uuid(),
+      }),
     opaque: async (tenant) => {
       const key = await tenants.keyOf(tenant)
       return (kind, of) => opaqueId(key, kind, of)

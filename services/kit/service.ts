@@ -133,15 +133,20 @@ export interface CommandState {
 export interface ChainEvent {
   readonly seq: number
   readonly at: string
-  /** The exact text that was hashed. */
-  readonly envelope: string
+  /** The exact text that was hashed; null where retention took it, and the leaf alone stays. */
+  readonly envelope: string | null
   readonly leaf: Uint8Array
   readonly link: Uint8Array
   /** Salts and values of committed fields, `[[path, salt, value], …]` as JSON; null where there are none any more. */
   readonly private: string | null
-  /** The event as the domain sees it; null for a type that this version does not know. */
+  /** The event as the domain sees it; null for a type that this version does not know, and for one without a body. */
   readonly event: EventOf | null
 }
+
+/** What came of taking the bodies of old acts. */
+export type Pruned =
+  | { readonly ok: true; readonly events: number; readonly more: boolean }
+  | { readonly ok: false; readonly refused: 'retention-too-short' | 'no-checkpoint' }
 
 /** What the host gives to a service when it is made. */
 export interface Host {
@@ -166,6 +171,13 @@ export interface Host {
     tenant: string,
     walk: { readonly after: number; readonly upTo: number; readonly signal: AbortSignal },
   ): AsyncIterable<readonly ChainEvent[]>
+  /** The seq of the tenant's first event at or after an instant; one beyond the last where there is none. */
+  firstSince(tenant: string, instant: string): Promise<number>
+  /**
+   * Takes the bodies of events that only told of an act and are older than the retention, behind the newest checkpoint;
+   * every proof stays. One batch at a time: `more` says whether another waits.
+   */
+  prune(tenant: string, retentionDays: number, cause: Cause): Promise<Pruned>
   /** The opaque id of something that the world names, in this tenant. */
   opaque(tenant: string): Promise<(kind: string, name: string) => string>
   /** Hands work to this service's commands, in the caller's transaction. */

@@ -49,7 +49,7 @@ export const readActivity = (
     // Time never runs backwards in a chain, so a time is a place in it, found without a walk.
     const first = from === undefined ? 0 : await firstSince(client, tenant, from)
     const end = to === undefined ? null : await firstSince(client, tenant, to)
-    const match = `tenant = $1 and ($2::text is null or type = $2) and ($3::text is null or ${ACTOR} = $3)
+    const match = `tenant = $1 and envelope is not null and ($2::text is null or type = $2) and ($3::text is null or ${ACTOR} = $3)
       and ($4::text is null or ${KIND} = $4) and seq >= $5::bigint and ($6::bigint is null or seq < $6)`
     const values = [tenant, type ?? null, actor ?? null, kind ?? null, first, end]
     const found = await rows<Happened>(

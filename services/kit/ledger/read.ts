@@ -20,6 +20,9 @@ export interface Stored {
   readonly trace: { readonly traceparent: string; readonly tracestate?: string } | null
 }
 
+/** A place of the chain, whose body retention may have taken. */
+export type Line = Omit<Stored, 'envelope'> & { readonly envelope: string | null }
+
 interface Row extends Omit<Stored, 'trace'> {
   readonly traceparent: string | null
   readonly tracestate: string | null
@@ -46,7 +49,7 @@ export interface ReadAfter {
   readonly limit: number
 }
 
-/** A tenant's events after a seq, in order. Under a service's role the transaction must name the tenant. */
+/** A tenant's events after a seq, in order, but for those whose bodies retention took. Under a service's role the transaction must name the tenant. */
 export const readAfter = async (
   on: Queryable,
   { tenant, after, upTo, contexts, limit }: ReadAfter,
@@ -58,15 +61,30 @@ export const readAfter = async (
         on,
         `select e.* from unnest($2::text[]) c(context) cross join lateral (
             select ${COLUMNS} from ledger.event
-            where tenant = $1 and context = c.context and seq > $3 and seq <= $4 order by seq limit $5
+            where tenant = $1 and context = c.context and seq > $3 and seq <= $4 and envelope is not null
+            order by seq limit $5
           ) e order by e.seq limit $5`,
         [tenant, contexts, after, last, limit],
       )
     : await rows<Row>(
         on,
-        `select ${COLUMNS} from ledger.event where tenant = $1 and seq > $2 and seq <= $3 order by seq limit $4`,
+        `select ${COLUMNS} from ledger.event where tenant = $1 and seq > $2 and seq <= $3 and envelope is not null
+          order by seq limit $4`,
         [tenant, after, last, limit],
       )
+  return found.map(storedOf)
+}
+
+/** Every place of the chain after a seq, in order, those whose bodies retention took among them: what an export needs. */
+export const readLines = async (
+  on: Queryable,
+  { tenant, after, upTo, limit }: Required<Omit<ReadAfter, 'contexts'>>,
+): Promise<Line[]> => {
+  const found = await rows<Row>(
+    on,
+    `select ${COLUMNS} from ledger.event where tenant = $1 and seq > $2 and seq <= $3 order by seq limit $4`,
+    [tenant, after, upTo, limit],
+  )
   return found.map(storedOf)
 }
 
@@ -77,7 +95,8 @@ export const readStream = async (
 ): Promise<Stored[]> => {
   const found = await rows<Row>(
     on,
-    `select ${COLUMNS} from ledger.event where tenant = $1 and stream = $2 and position > $3 order by position limit $4`,
+    `select ${COLUMNS} from ledger.event where tenant = $1 and stream = $2 and position > $3
+      and envelope is not null order by position limit $4`,
     [tenant, stream, after, limit],
   )
   return found.map(storedOf)

@@ -45,20 +45,27 @@ const COLUMNS_AGREE = `
   and strpos(envelope, '"id":"' || id || '"') > 0
   and starts_with(type, context || '.')`
 
+/** Whether an event of the chain accounts for a body that is gone. */
+const ACCOUNTED = `exists (select from ledger.event p, lateral (select p.envelope::jsonb #> '{event,data}' as d) x
+  where p.tenant = e.tenant and p.context = 'ledger' and p.type = 'ledger.pruned' and p.seq > e.seq
+    and e.seq <= (d ->> 'through')::bigint and e.at < (d ->> 'before')::timestamptz and (d -> 'types') ? e.type)`
+
 const quickWalkOf = (tenant: string): string => `copy (
   select seq, leaf, link, envelope from ledger.event where tenant = ${escapeLiteral(tenant)} order by seq
 ) to stdout (format binary)`
 
 const fullWalkOf = (tenant: string): string => `copy (
-  select seq, leaf, link, envelope, context, context_prev_seq, ${COLUMNS_AGREE} as agree
-  from ledger.event, lateral (select ',"position":' || position || ',"seq":' || seq || ',"stream":"' || stream
+  select seq, leaf, link, envelope, context, context_prev_seq,
+    case when envelope is null then ${ACCOUNTED} else ${COLUMNS_AGREE} end as agree
+  from ledger.event e, lateral (select ',"position":' || position || ',"seq":' || seq || ',"stream":"' || stream
     || '","tenant":"' || tenant || '","type":"' || type || '"}' as tail) t
   where tenant = ${escapeLiteral(tenant)} order by seq
 ) to stdout (format binary)`
 
 /**
  * Walks a tenant's chain in the database, from its genesis to its head, and names the first bad event: an edit, a
- * deletion, an insertion, another order, a column that disagrees with the hashed text, or a head that tells of more.
+ * deletion, an insertion, another order, a column that disagrees with the hashed text, a body that is gone without a
+ * pruning that accounts for it, or a head that tells of more.
  * Takes one snapshot; appends go on meanwhile.
  * @throws {Error} for a tenant without a chain; {Transient} when the database is away
  */
@@ -75,15 +82,15 @@ export const verifyLedger = async (pool: Pool, options: VerifyLedger): Promise<G
       let bad: BadEvent | null = null
       const push = rowCutter(([seqBytes, leaf, link, envelope, contextBytes, previousBytes, agree]) => {
         if (bad) return
-        if (!seqBytes || !leaf || !link || !envelope)
-          throw new Error('a column of the ledger is null that cannot be')
+        if (!seqBytes || !leaf || !link) throw new Error('a column of the ledger is null that cannot be')
         // Read in halves: a bigint an event costs more than two numbers.
         const seq = seqBytes.readUInt32BE(0) * 2 ** 32 + seqBytes.readUInt32BE(4)
-        bad = verifier.push({ seq, leaf, link, envelope })
+        bad = verifier.push(envelope ? { seq, leaf, link, envelope } : { seq, leaf, link })
         if (bad || !contextBytes || !previousBytes || !agree) return
         const context = contextBytes.toString('latin1')
         const previous = Number(previousBytes.readBigInt64BE())
-        if (agree[0] !== 1 || previous !== (contexts.get(context) ?? 0))
+        if (agree[0] !== 1 && !envelope) bad = { ok: false, seq, reason: 'body-missing' }
+        else if (agree[0] !== 1 || previous !== (contexts.get(context) ?? 0))
           bad = { ok: false, seq, reason: 'column-mismatch' }
         contexts.set(context, seq)
       })

@@ -63,7 +63,47 @@ export const RuleStatement = z.object({
 })
 export type RuleStatement = z.infer<typeof RuleStatement>
 
+/** The frameworks that rules are mapped to. */
+export const FrameworkId = z.enum([
+  'cis-azure-2.0.0',
+  'soc2-2017',
+  'iso27001-2022',
+  'nist-800-53-r5',
+  'hipaa-164.312',
+  'pci-dss-4.0',
+  'asb-3.0',
+])
+export type FrameworkId = z.infer<typeof FrameworkId>
+
+/** A control as rules are mapped to it, with both numbers: the product’s row and the published standard’s. */
+export const ControlStatement = z.object({
+  control: z.string(),
+  title: z.string(),
+  published: z.array(z.string()),
+  /** How our row stands to the published one, such as `ok` or `misnumbered`, and in what it differs. */
+  relation: z.string(),
+  note: z.string(),
+  coverage: z.enum(['direct', 'supporting', 'customer']),
+  customerAction: z.string().nullable(),
+  rules: z.array(RuleId),
+})
+export type ControlStatement = z.infer<typeof ControlStatement>
+
+/** A framework as rules are mapped to it, with what the mapping does not say. */
+export const FrameworkStatement = z.object({
+  framework: FrameworkId,
+  title: z.string(),
+  limits: z.string(),
+  controls: z.array(ControlStatement),
+})
+export type FrameworkStatement = z.infer<typeof FrameworkStatement>
+
 export const complianceEvents = events('compliance', {
+  'frameworks-adopted': {
+    v: 1,
+    says: 'How rules are mapped to frameworks from now on; written when the digest of the mapping changes.',
+    data: z.object({ mappingDigest: Digest, frameworks: z.array(FrameworkStatement) }),
+  },
   'ruleset-adopted': {
     v: 1,
     says: 'The rules that evaluations are judged by from now on; written when their digest changes.',

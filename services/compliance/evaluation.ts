@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Fact, fact, type RuleResult, type ScoreParts } from '@attestry/contracts'
+import { adoption } from './frameworks/mapping.ts'
 import { type FindingsChanged, pages } from './findings.ts'
 import type { Before } from './memory.ts'
 import type { Ruleset } from './ruleset.ts'
@@ -41,11 +42,13 @@ export interface Judged {
   readonly change: FindingsChanged
   /** Digest of the ruleset that was adopted last; another one is adopted first. */
   readonly adopted: string | null
+  /** Digest of the mapping to frameworks that was adopted last. */
+  readonly mapped: string | null
 }
 
-/** The facts of an evaluation, for one append: the ruleset if it is new, the results, the findings in pages. */
+/** The facts of an evaluation, for one append: the ruleset and the mapping if they are new, the results, the findings in pages. */
 export function factsOf(judged: Judged): Fact[] {
-  const { evaluation, scan, asOf, now, ruleset, results, change, adopted } = judged
+  const { evaluation, scan, asOf, now, ruleset, results, change, adopted, mapped } = judged
   const parts: ScoreParts = partsOf(results)
   const severity = new Map(ruleset.rules.map((r) => [r.id, r.severity]))
   return [
@@ -64,6 +67,7 @@ export function factsOf(judged: Judged): Fact[] {
             })),
           }),
         ]),
+    ...adoption(mapped),
     fact('compliance.evaluation-completed', {
       evaluation,
       scan,

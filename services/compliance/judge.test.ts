@@ -96,6 +96,7 @@ async function hosting() {
 const failing = () => scanned([secret('billing-db-password', { expires: null })])
 const FIRST = [
   'compliance.ruleset-adopted',
+  'compliance.frameworks-adopted',
   'compliance.evaluation-completed',
   ['P001 opened', 'VM003 opened'],
 ]

@@ -113,6 +113,7 @@ export function judging(host: Host, ruleset: Ruleset) {
       results,
       change,
       adopted: memory.adopted,
+      mapped: memory.mapped,
     })
     // Until the append answered, nobody knows whether it went through.
     memory.forgetRecord()

@@ -3,6 +3,7 @@ import type { Tx } from '@attestry/kit'
 import * as z from 'zod'
 import { Estate, type Touched } from './estate.ts'
 import { Standing } from './evaluate.ts'
+import { mappingDigest } from './frameworks/mapping.ts'
 import type { FindingRefLike } from './findings.ts'
 import { CONTEXTS, type EstateRecord } from './record.ts'
 import type { Ruleset } from './ruleset.ts'
@@ -56,6 +57,7 @@ export class Memory {
   #touched: Touched = new Map()
   #record = new Map<string, Map<string, 'open' | 'resolved'>>()
   #adopted: string | null = null
+  #mapped: string | null = null
   #before: Before | null = null
   /** Up to which seq of our own context the record tells; -1 when it must be read. */
   #recordedTo = -1
@@ -71,6 +73,10 @@ export class Memory {
   /** Digest of the ruleset that was adopted last. */
   get adopted(): string | null {
     return this.#adopted
+  }
+  /** Digest of the mapping to frameworks that was adopted last. */
+  get mapped(): string | null {
+    return this.#mapped
   }
   get before(): Before | null {
     return this.#before
@@ -127,6 +133,10 @@ export class Memory {
       tx.tenant,
     ])
     this.#adopted = adopted?.digest ?? null
+    const [mapped] = await tx.rows<{ digest: string }>('select digest from mapping where tenant = $1', [
+      tx.tenant,
+    ])
+    this.#mapped = mapped?.digest ?? null
     const [last] = await tx.rows<{ results: unknown; ruleset_digest: string }>(
       'select results, ruleset_digest from evaluation where tenant = $1 order by seq desc limit 1',
       [tx.tenant],
@@ -157,6 +167,7 @@ export class Memory {
     for (const ref of change.reopened) this.#note(ref, 'open')
     for (const ref of change.resolved) this.#note(ref, 'resolved')
     this.#adopted = this.#ruleset.digest
+    this.#mapped = mappingDigest
     this.#before = { results, ruleset: this.#ruleset.digest }
     this.#recordedTo = seq
     this.standing.settle()

@@ -197,6 +197,7 @@ describe('the compliance service', () => {
     expect(await events('compliance.evaluation-completed')).toHaveLength(before + 1)
     expect(await events('compliance.findings-changed')).toHaveLength(1)
     expect(await events('compliance.ruleset-adopted')).toHaveLength(1)
+    expect(await events('compliance.frameworks-adopted')).toHaveLength(1)
   })
 
   test('a change between scans is judged soon, facts of rotation too', async () => {

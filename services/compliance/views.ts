@@ -183,6 +183,13 @@ export const findingsView: Fold = {
           [tx.tenant, event.data.rulesetDigest],
         )
     }
+    for (const event of events)
+      if (event.type === 'compliance.frameworks-adopted')
+        await tx.rows(
+          `insert into mapping (tenant, digest) values ($1, $2)
+           on conflict (tenant) do update set digest = excluded.digest`,
+          [tx.tenant, event.data.mappingDigest],
+        )
     await writeFindings(tx, netOf(changed))
     for (const [evaluation, of] of Map.groupBy(changed, (e) => e.data.evaluation)) {
       const count = (which: 'opened' | 'reopened' | 'resolved') =>
@@ -196,7 +203,7 @@ export const findingsView: Fold = {
     await folded(tx, 'compliance', last.seq)
   },
   clear: async (tx) => {
-    for (const table of ['evaluation', 'finding', 'ruleset'])
+    for (const table of ['evaluation', 'finding', 'ruleset', 'mapping'])
       await tx.rows(`delete from ${table} where tenant = $1`, [tx.tenant])
     await tx.rows(`update horizon set folded = 0 where tenant = $1 and context = 'compliance'`, [tx.tenant])
   },

@@ -1,3 +1,4 @@
+import type { FrameworkId } from '@attestry/contracts'
 import type { BuiltInId } from '../rules/built-in.ts'
 
 /**
@@ -39,7 +40,7 @@ export interface Control {
 }
 
 export interface Framework {
-  readonly id: string
+  readonly id: FrameworkId
   readonly title: string
   /** What this mapping does not say, in one sentence. */
   readonly limits: string

@@ -72,7 +72,7 @@ test('no framework says that anybody is compliant', () => {
 
 test('a misspelt rule id does not compile', () => {
   const misspelt = {
-    id: 'x',
+    id: 'asb-3.0',
     title: 'x',
     limits: 'x',
     controls: [

@@ -1,9 +1,34 @@
 import * as z from 'zod'
-import { Count, committed, Digest, events, Instant, OpaqueId } from './event.ts'
+import { FrameworkId } from './compliance.ts'
+import { Count, committed, Digest, events, Instant, OpaqueId, Pairs } from './event.ts'
 
 /** The reports that a bundle may hold. One file a report under services/evidence/reports. */
-export const ReportType = z.enum(['operator-audit-log', 'rule-violations', 'asset-inventory'])
+export const ReportType = z.enum([
+  'operator-audit-log',
+  'rotation-events',
+  'vault-posture',
+  'dependencies',
+  'sync-provenance',
+  'recoverability',
+  'rule-violations',
+  'cryptoperiod',
+  'algorithm-strength',
+  'asset-inventory',
+])
 export type ReportType = z.infer<typeof ReportType>
+
+/** What a bundle is narrowed to. Within a list any may match, and every list that is not empty must. */
+export const EvidenceScope = z.strictObject({
+  subscriptions: z.array(z.string().min(1).max(80)).max(1000),
+  vaults: z.array(OpaqueId).max(1000),
+  /** Name and value of a tag of the vault or of the asset; an empty value admits any. */
+  tags: committed(Pairs.max(100)),
+})
+export type EvidenceScope = z.infer<typeof EvidenceScope>
+
+/** How the rows of a report are written. CSV is always there: it is what the others are held to. */
+export const ReportFormat = z.enum(['csv', 'json', 'pdf', 'oscal'])
+export type ReportFormat = z.infer<typeof ReportFormat>
 
 export const Period = z.object({ from: Instant, to: Instant })
 export type Period = z.infer<typeof Period>
@@ -41,7 +66,59 @@ export const evidenceEvents = events('evidence', {
   'bundle-requested': {
     v: 1,
     says: 'An operator asked for an evidence bundle.',
-    data: z.object({ bundle: OpaqueId, reports: z.array(ReportType).min(1), period: Period }),
+    data: z.object({
+      bundle: OpaqueId,
+      reports: z.array(ReportType).min(1),
+      period: Period,
+      /** Absent: everything that the chain knows. */
+      scope: EvidenceScope.optional(),
+      /** The framework whose controls the packet is for. */
+      framework: FrameworkId.optional(),
+      /** Absent: all of them. */
+      formats: z.array(ReportFormat).optional(),
+    }),
+  },
+  'scope-declared': {
+    v: 1,
+    says: 'An operator declared what is in scope of evidence; the newest declaration holds.',
+    data: z.object({
+      scope: OpaqueId,
+      /** In the operator’s words. */
+      statement: committed(z.string().min(1).max(4000)),
+      subscriptions: z.array(z.string().min(1).max(80)).max(1000),
+      /** Names of vaults; empty: every vault of those subscriptions. */
+      vaults: z.array(z.object({ name: committed(z.string().min(1).max(80)) })).max(1000),
+    }),
+  },
+  'listing-imported': {
+    v: 1,
+    says: 'An operator handed in a listing that another identity made (az resource list), to hold the scans against.',
+    data: z.object({
+      listing: OpaqueId,
+      /** SHA-256 of the bytes that were handed in. */
+      sha256: Digest,
+      bytes: Count,
+      /** Entries of the listing, of every type. */
+      resources: Count,
+      /** How many of them are vaults: the sum over the pages that follow. */
+      vaults: Count,
+      pages: Count,
+    }),
+  },
+  'listing-read': {
+    v: 1,
+    says: 'Vaults that an imported listing names: at most 100 an event.',
+    data: z.object({
+      listing: OpaqueId,
+      page: Count,
+      vaults: z.array(
+        z.object({
+          name: committed(z.string()),
+          resourceId: committed(z.string()),
+          subscription: z.string(),
+        }),
+      ),
+    }),
   },
   'report-rendered': {
     v: 1,

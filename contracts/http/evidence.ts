@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { Count, Digest, Instant, OpaqueId } from '../event.ts'
-import { Period, ReportType } from '../evidence.ts'
+import { FrameworkId } from '../compliance.ts'
+import { EvidenceScope, Period, ReportFormat, ReportType } from '../evidence.ts'
 import { endpoints, EVIDENCE, pageOf, Paging } from './endpoint.ts'
 
 export const BundleRow = z.object({
@@ -41,6 +42,16 @@ export const evidenceHttp = endpoints({
         .refine((r) => new Set(r).size === r.length, 'a report stands twice'),
       from: Instant,
       to: Instant,
+      /** Narrows the bundle; absent: everything that the chain knows. */
+      scope: EvidenceScope.optional(),
+      /** Makes it a packet for a framework: its controls stand in it, and findings are those of their rules. */
+      framework: FrameworkId.optional(),
+      /** How reports are written beside CSV, which is always there; absent: all. */
+      formats: z
+        .array(ReportFormat)
+        .min(1)
+        .refine((f) => f.includes('csv'), 'must include csv: the other forms are held to it')
+        .optional(),
     }),
     reply: z.object({ bundle: OpaqueId }),
     refusals: { 'period-reversed': 'invalid', 'period-in-future': 'invalid', 'already-building': 'conflict' },

@@ -14,6 +14,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { ReportType } from '@attestry/contracts'
 import { complianceHttp, discoveryHttp, evidenceHttp, gatewayHttp } from '@attestry/contracts/http'
 import { unzipSync } from 'fflate'
 import { createClient } from './client.ts'
@@ -116,7 +117,7 @@ try {
     const from = new Date(to.getTime() - 24 * 3_600_000)
     const { bundle } = await api.call(evidenceHttp.requestBundle, {
       body: {
-        reports: ['operator-audit-log', 'rule-violations', 'asset-inventory'],
+        reports: ReportType.options,
         from: from.toISOString(),
         to: to.toISOString(),
       },

@@ -5,16 +5,15 @@ import { BUNDLE_FORMAT, type BundleManifest, type EventOf, type Fact, fact } fro
 import { CANCELLED, type Host, iso, type Job, messageOf, Transient } from '@attestry/kit'
 import { type FirstTier, sealBundle } from './bundle.ts'
 import { type BundleLife, bundleLife } from './bundle-life.ts'
-import { csvBytes, csvDialect, mostRows } from './csv.ts'
-import { gather, type Gathered, type Gathering } from './gather.ts'
+import { csvDialect } from './csv.ts'
+import { gather, type Gathering } from './gather.ts'
 import type { EvidenceKeys } from './keys.ts'
-import { CUSTOMER_ACTIONS, LIMITS } from './limits.ts'
-import { mostSampleRows } from './pdf.ts'
+import { customerActionsOf, limitsOf } from './limits.ts'
 import { loadFonts } from './pdf/fonts.ts'
-import { printApart } from './print.ts'
+import { printAll } from './print.ts'
 import { fingerprint } from './sign.ts'
 import { requestTimestamp, type Stamp } from './timestamp.ts'
-import type { Files } from './zip.ts'
+import { memoryOutlet } from './written-file.ts'
 
 /** Where a sealed bundle lies. Its digest is in the name, so that two who build the same one never share a file. */
 export const bundlePath = (stateDir: string, tenant: string, bundle: string, zipSha256: string): string =>
@@ -28,17 +27,6 @@ export interface BuildOptions {
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
-/** The CSV parts of a report, with what the manifest says of each. */
-function csvOf({ report, rows }: Gathered): { path: string; rows: number; bytes: Uint8Array<ArrayBuffer> }[] {
-  const columns = report.columns.map((c) => c.name)
-  const perFile = mostRows - 1
-  return Array.from({ length: Math.max(1, Math.ceil(rows.length / perFile)) }, (_, i) => {
-    const part = rows.slice(i * perFile, (i + 1) * perFile)
-    const path = i === 0 ? `report/${report.type}.csv` : `report/${report.type}.${i + 1}.csv`
-    return { path, rows: part.length, bytes: csvBytes(columns, part) }
-  })
-}
-
 interface Assembly {
   readonly life: BundleLife
   readonly tenant: string
@@ -48,68 +36,70 @@ interface Assembly {
   readonly generatedAt: string
 }
 
-function manifestOf({ life, tenant, gathering, keys, host, generatedAt }: Assembly): {
-  manifest: BundleManifest
-  data: Files
-} {
-  const data = new Map(gathering.log)
-  const entries = gathering.reports.map((gathered) => {
-    const { report, rows, totals } = gathered
-    const parts = csvOf(gathered)
-    for (const part of parts) data.set(part.path, part.bytes)
-    return {
-      type: report.type,
-      title: report.title,
-      query: report.says,
-      parameters: [
-        ['from', life.period.from],
-        ['to', life.period.to],
-      ] satisfies [string, string][],
-      rulesetDigest: report.type === 'rule-violations' ? gathering.rulesetDigest : null,
-      columns: report.columns.map((c) => c.name),
-      rows: rows.length,
-      controlTotals: totals.map((t): [string, number] => [t.name, t.value]),
-      csv: parts.map((p) => ({ path: p.path, rows: p.rows, bytes: p.bytes.length, sha256: sha256(p.bytes) })),
-      pdf: `report/${report.type}.pdf`,
-    }
-  })
+function manifestOf({ life, tenant, gathering, keys, host, generatedAt }: Assembly): BundleManifest {
+  const { scope, framework, formats } = life
+  const parameters: [string, string][] = [
+    ['from', life.period.from],
+    ['to', life.period.to],
+    ...(framework ? [['framework', framework] satisfies [string, string]] : []),
+    ...(scope?.subscriptions ?? []).map((s): [string, string] => ['subscription', s]),
+    ...(scope?.vaults ?? []).map((v): [string, string] => ['vault', v]),
+    ...(scope?.tags ?? []).map(([name, value]): [string, string] => ['tag', `${name}=${value}`]),
+  ]
+  const entries = gathering.reports.map(({ report, rows, totals, csv, json }) => ({
+    type: report.type,
+    title: report.title,
+    kind: report.kind,
+    query: report.says,
+    parameters,
+    rulesetDigest:
+      report.type === 'rule-violations' ? (gathering.judgement.last?.data.rulesetDigest ?? null) : null,
+    columns: report.columns.map((c) => ({ ...c })),
+    rows,
+    controlTotals: totals.map((t): [string, number] => [t.name, t.value]),
+    csv: [...csv],
+    json,
+    pdf: formats.includes('pdf') ? `report/${report.type}.pdf` : null,
+    limits: [...report.limits],
+  }))
   const { signer } = keys
   return {
-    data,
-    manifest: {
-      format: BUNDLE_FORMAT,
-      bundle: life.bundle,
-      tenant,
-      origin: host.origin,
-      product: { name: 'Attestry', version: host.productVersion },
-      generatedAt,
-      period: life.period,
-      reports: entries,
-      csvDialect: { ...csvDialect },
-      ledger: {
-        start: { seq: 0, link: '00'.repeat(32), at: null },
-        head: gathering.head,
-        events: gathering.events,
-        hidden: gathering.hidden,
-        anchors: null,
-      },
-      scope: gathering.scope,
-      signing: {
-        algorithm: 'ES256',
-        kind: signer.kind,
-        keyId: signer.keyId,
-        fingerprint: fingerprint(signer.publicKeyPem),
-        document: null,
-      },
-      hmac: {
-        algorithm: 'HMAC-SHA-256',
-        keyId: keys.hmac.keyId,
-        note: 'Not independent proof: whoever can check it could have made it.',
-      },
-      timestampAuthorities: keys.authorities.map(({ name, independent }) => ({ name, independent })),
-      limits: [...new Set([...LIMITS, ...gathering.reports.flatMap((r) => r.report.limits)])],
-      customerActions: CUSTOMER_ACTIONS,
+    format: BUNDLE_FORMAT,
+    bundle: life.bundle,
+    tenant,
+    origin: host.origin,
+    product: { name: 'Attestry', version: host.productVersion },
+    generatedAt,
+    period: life.period,
+    request: { scope, framework, formats: [...formats] },
+    framework: gathering.framework,
+    reports: entries,
+    csvDialect: { ...csvDialect },
+    ledger: {
+      start: { seq: 0, link: '00'.repeat(32), at: null },
+      head: gathering.head,
+      events: gathering.events,
+      hidden: gathering.hidden,
+      anchors: null,
     },
+    scope: gathering.scope,
+    observation: gathering.observation,
+    oscal: [],
+    signing: {
+      algorithm: 'ES256',
+      kind: signer.kind,
+      keyId: signer.keyId,
+      fingerprint: fingerprint(signer.publicKeyPem),
+      document: null,
+    },
+    hmac: {
+      algorithm: 'HMAC-SHA-256',
+      keyId: keys.hmac.keyId,
+      note: 'Not independent proof: whoever can check it could have made it.',
+    },
+    timestampAuthorities: keys.authorities.map(({ name, independent }) => ({ name, independent })),
+    limits: limitsOf(gathering.framework),
+    customerActions: customerActionsOf(gathering.framework),
   }
 }
 
@@ -154,14 +144,15 @@ export const buildBundle =
       const [keys, fonts] = await Promise.all([options.keys(), loadFonts()])
       const { seq } = await host.head(tenant)
       await job.progress({ step: 'reading the ledger', done: 0, total: seq })
+      const { outlet, files: data } = memoryOutlet(() => createHash('sha256'))
       const gathering = await gather(
         host.chain(tenant, { after: 0, upTo: seq, signal }),
-        life.reports,
-        life.period,
+        life,
+        outlet,
         (done) => void job.progress({ step: 'reading the ledger', done, total: seq }),
       )
       const generatedAt = iso(host.clock.now())
-      const { manifest, data } = manifestOf({ life, tenant, gathering, keys, host, generatedAt })
+      const manifest = manifestOf({ life, tenant, gathering, keys, host, generatedAt })
       const world = {
         fetch: options.fetch,
         clock: () => new Date(host.clock.now().epochMilliseconds),
@@ -171,27 +162,19 @@ export const buildBundle =
         manifest,
         data,
         print: async (tier: FirstTier, stop: AbortSignal) => {
-          const printed = new Map<string, Uint8Array>()
-          for (const [index, entry] of manifest.reports.entries()) {
-            await job.progress({ step: 'printing', done: index, total: manifest.reports.length })
-            const rows = gathering.reports.find((g) => g.report.type === entry.type)?.rows ?? []
-            const attachments = new Map(entry.csv.map((c) => [c.path, data.get(c.path) ?? new Uint8Array()]))
-            printed.set(
-              `report/${entry.type}.pdf`,
-              await printApart(
-                {
-                  manifest,
-                  report: entry,
-                  sample: rows.slice(0, mostSampleRows),
-                  tier,
-                  attachments,
-                  fonts,
-                },
-                stop,
-              ),
-            )
-          }
-          return printed
+          const jobs = manifest.reports.flatMap((report) => {
+            const sample = gathering.reports.find((g) => g.report.type === report.type)?.sample ?? []
+            const attachments = new Map(report.csv.map((c) => [c.path, data.get(c.path) ?? new Uint8Array()]))
+            return report.pdf === null
+              ? []
+              : [{ path: report.pdf, job: { manifest, report, sample, tier, attachments, fonts } }]
+          })
+          const documents = await printAll(
+            jobs.map(({ job: print }) => print),
+            stop,
+            (done) => void job.progress({ step: 'printing', done, total: jobs.length }),
+          )
+          return new Map(documents.map((bytes, index) => [jobs[index]?.path ?? '', bytes]))
         },
         signer: keys.signer,
         hmacMaster: keys.hmac.master,

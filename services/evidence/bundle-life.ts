@@ -1,4 +1,13 @@
-import { type EventOf, type Fact, fact, type Period, type ReportType } from '@attestry/contracts'
+import {
+  type EventOf,
+  type EvidenceScope,
+  type Fact,
+  fact,
+  type FrameworkId,
+  type Period,
+  ReportFormat,
+  type ReportType,
+} from '@attestry/contracts'
 import { type Refused, refuse } from '@attestry/kit'
 
 /** A bundle as its stream tells it. */
@@ -6,6 +15,9 @@ export interface BundleLife {
   readonly bundle: string
   readonly reports: readonly ReportType[]
   readonly period: Period
+  readonly scope: EvidenceScope | null
+  readonly framework: FrameworkId | null
+  readonly formats: readonly ReportFormat[]
   readonly state: 'building' | 'sealed' | 'failed' | 'cancelled'
   readonly position: number
   /** Of the sealed file. */
@@ -16,8 +28,18 @@ export function evolveBundle(known: BundleLife | null, event: EventOf): BundleLi
   const { position } = event
   switch (event.type) {
     case 'evidence.bundle-requested': {
-      const { bundle, reports, period } = event.data
-      return { bundle, reports, period, state: 'building', position, zipSha256: null }
+      const { bundle, reports, period, scope, framework, formats } = event.data
+      return {
+        bundle,
+        reports,
+        period,
+        scope: scope ?? null,
+        framework: framework ?? null,
+        formats: formats ?? ReportFormat.options,
+        state: 'building',
+        position,
+        zipSha256: null,
+      }
     }
     case 'evidence.bundle-sealed':
       return known && { ...known, state: 'sealed', position, zipSha256: event.data.zipSha256 }
@@ -44,7 +66,14 @@ const MOST_AT_ONCE = 3
  * above three at once
  */
 export function requestBundle(
-  wish: { bundle: string; reports: readonly ReportType[]; period: Period },
+  wish: {
+    bundle: string
+    reports: readonly ReportType[]
+    period: Period
+    scope?: EvidenceScope | undefined
+    framework?: FrameworkId | undefined
+    formats?: readonly ReportFormat[] | undefined
+  },
   now: Temporal.Instant,
   building: number,
 ): Fact[] | Refused<'period-reversed' | 'period-in-future' | 'already-building'> {
@@ -68,6 +97,9 @@ export function requestBundle(
       bundle: wish.bundle,
       reports: [...wish.reports],
       period: wish.period,
+      ...(wish.scope ? { scope: wish.scope } : {}),
+      ...(wish.framework ? { framework: wish.framework } : {}),
+      ...(wish.formats ? { formats: [...wish.formats] } : {}),
     }),
   ]
 }

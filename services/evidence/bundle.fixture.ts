@@ -26,6 +26,13 @@ export const text = (value: string) => new TextEncoder().encode(value)
 
 export const now = new Date('2026-03-01T12:00:00.000Z')
 export const columns = ['asset', 'kind']
+const described = columns.map((name) => ({
+  name,
+  type: 'text' as const,
+  unit: null,
+  says: name,
+  source: 'envelope',
+}))
 export const rows = [
   ['=payroll-key', 'key'],
   ['smtp-password', 'secret'],
@@ -90,14 +97,17 @@ export function manifestOf(signer: Signer, ledger: ReturnType<typeof ledgerOf>):
     product: { name: 'Attestry', version: '0.1.0' },
     generatedAt: now.toISOString(),
     period: { from: '2026-02-01T00:00:00Z', to: '2026-03-01T00:00:00Z' },
+    request: { scope: null, framework: null, formats: ['csv', 'pdf'] },
+    framework: null,
     reports: [
       {
         type: 'asset-inventory',
+        kind: 'posture',
         title: 'Asset inventory',
         query: 'every asset at the end of the period, by name',
         parameters: [['at', '2026-03-01T00:00:00Z']],
         rulesetDigest: null,
-        columns,
+        columns: described,
         rows: rows.length,
         controlTotals: [
           ['keys', 1],
@@ -111,7 +121,9 @@ export function manifestOf(signer: Signer, ledger: ReturnType<typeof ledgerOf>):
             sha256: sha256(csv).toHex(),
           },
         ],
+        json: null,
         pdf: 'report/asset-inventory.pdf',
+        limits: ['Metadata only.'],
       },
     ],
     csvDialect: { ...csvDialect },
@@ -122,7 +134,16 @@ export function manifestOf(signer: Signer, ledger: ReturnType<typeof ledgerOf>):
       hidden: 1,
       anchors: null,
     },
-    scope: { declared: ['vault one'], listed: ['vault one'], reached: ['vault one'], differences: [] },
+    scope: {
+      declared: ['vault one'],
+      listed: ['vault one'],
+      reached: ['vault one'],
+      differences: [],
+      statement: null,
+      imported: null,
+    },
+    observation: [],
+    oscal: [],
     signing: {
       algorithm: 'ES256',
       kind: signer.kind,

@@ -148,10 +148,14 @@ export function headerOf(manifest: BundleManifest): SumsHeader {
 
 function checkAgreement(manifest: BundleManifest, { data, signer, hmacMaster }: BundleParts): void {
   const wrong = [...data.keys()].find(
-    (path) => !/^(report|log)\/[a-z0-9./-]+$/.test(path) || path.endsWith('.pdf'),
+    (path) => !/^(report|log)\/[a-z0-9._/-]+$/.test(path) || path.endsWith('.pdf'),
   )
   if (wrong !== undefined) throw new Error(`A data file may not be called ${wrong}`)
-  for (const part of manifest.reports.flatMap(({ csv }) => csv)) {
+  const named = [
+    ...manifest.reports.flatMap(({ csv, json }) => [...csv, ...(json ? [json] : [])]),
+    ...manifest.oscal,
+  ]
+  for (const part of named) {
     const bytes = data.get(part.path)
     if (bytes === undefined) throw new Error(`The manifest names ${part.path}, which is not there`)
     if (sha256(bytes) !== part.sha256) throw new Error(`The manifest gives another digest for ${part.path}`)

@@ -1,16 +1,13 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { CsvTarget } from './csv.ts'
-import { csvBytes, csvField, readCsv, writeCsv } from './csv.ts'
-
-const { signal } = new AbortController()
+import { csvBytes, csvField, CsvWriter, readCsv } from './csv.ts'
 
 function memory(columns: readonly string[], more: Partial<CsvTarget> = {}) {
   const files = new Map<string, Uint8Array[]>()
   const target: CsvTarget = {
     path: 'report/assets',
     columns,
-    signal,
     hash: () => createHash('sha256'),
     open: (path) => {
       const blocks: Uint8Array[] = []
@@ -42,10 +39,21 @@ describe('a field', () => {
   })
 })
 
-describe('writeCsv()', () => {
+async function written(rows: Iterable<readonly string[]>, target: CsvTarget) {
+  const writer = new CsvWriter(target)
+  let since = 0
+  for (const row of rows) {
+    writer.add(row)
+    since += 1
+    if (since % 1000 === 0) await writer.flush()
+  }
+  return writer.close()
+}
+
+describe('CsvWriter', () => {
   test('writes mark, header and CRLF, and gives rows, length and digest', async () => {
     const { target, bytesOf } = memory(['a', 'b'])
-    const [part] = await writeCsv([['1', 'zwei']], target)
+    const [part] = await written([['1', 'zwei']], target)
     const bytes = bytesOf('report/assets.csv')
     expect(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)).toBe(
       '\ufeff"a","b"\r\n"1","zwei"\r\n',
@@ -60,7 +68,7 @@ describe('writeCsv()', () => {
 
   test('splits before a file holds more rows than a spreadsheet opens', async () => {
     const { target, bytesOf } = memory(['n'], { rowsPerFile: 3 })
-    const parts = await writeCsv(
+    const parts = await written(
       ['1', '2', '3', '4', '5'].map((n) => [n]),
       target,
     )
@@ -74,7 +82,7 @@ describe('writeCsv()', () => {
 
   test('gives one file with a header when there are no rows', async () => {
     const { target, bytesOf } = memory(['n'])
-    expect(await writeCsv([], target)).toMatchObject([{ rows: 0 }])
+    expect(await written([], target)).toMatchObject([{ rows: 0 }])
     expect(readCsv(bytesOf('report/assets.csv'))).toEqual({ columns: ['n'], rows: [] })
   })
 
@@ -86,19 +94,23 @@ describe('writeCsv()', () => {
         close: () => undefined,
       }),
     })
-    async function* rows() {
+    function* rows() {
       for (let n = 0; n < 100_000; n += 1) yield [String(n), 'a value of ordinary length']
     }
-    expect(await writeCsv(rows(), target)).toMatchObject([{ rows: 100_000 }])
+    expect(await written(rows(), target)).toMatchObject([{ rows: 100_000 }])
     expect(largest).toBeLessThan(100_000)
   })
 
-  test('stops when it is cancelled, and refuses a row of another width', async () => {
-    const many = Array.from({ length: 5000 }, () => ['x'])
-    await expect(writeCsv(many, memory(['n'], { signal: AbortSignal.abort() }).target)).rejects.toThrow(
-      'aborted',
-    )
-    await expect(writeCsv([['1', '2']], memory(['n']).target)).rejects.toThrow(RangeError)
+  test('refuses a row of another width, and tells of a disk that takes no more', async () => {
+    await expect(written([['1', '2']], memory(['n']).target)).rejects.toThrow(RangeError)
+    const { target } = memory(['n'], {
+      rowsPerFile: 2,
+      open: () => ({
+        write: () => Promise.reject(new Error('no space left')),
+        close: () => undefined,
+      }),
+    })
+    await expect(written([['1'], ['2'], ['3']], target)).rejects.toThrow('no space left')
   })
 })
 

@@ -4,6 +4,8 @@
  * makes the guard reversible: reading takes exactly one away.
  */
 
+import { GrowingFile, type Outlet, type WrittenFile } from './written-file.ts'
+
 /** Rows that one file may hold with its header: what the common spreadsheet programs open. */
 export const mostRows = 1_048_576
 
@@ -19,79 +21,95 @@ export const csvDialect = {
 
 /** `'`, `=`, `+`, `-`, `@`, tab, CR, LF, and the full-width forms that spreadsheets take for the same. */
 const dangerous = /^['=+\-@\t\r\n\uff07\uff1d\uff0b\uff0d\uff20]/u
+/** Printable ASCII without a quote, and nothing in front that a spreadsheet would run. */
+const plain = /^(?:[ !#-&(-*,./0-9:;<>?A-Z[-~][ !#-~]*)?$/
 const byteOrderMark = '\ufeff'
 
-/** A SHA-256 that is fed piece by piece: Node's `createHash('sha256')`, or any other. */
-export interface RunningHash {
-  readonly update: (bytes: Uint8Array) => unknown
-  readonly digest: (encoding: 'hex') => string
-}
-
-/** Where a part's bytes go. */
-export interface CsvSink {
-  readonly write: (bytes: Uint8Array) => Promise<void> | void
-  readonly close: () => Promise<void> | void
-}
-
 /** One written file. */
-export interface CsvPart {
-  readonly path: string
+export interface CsvPart extends WrittenFile {
   /** Data rows, without the header. */
   readonly rows: number
-  readonly bytes: number
-  /** Hexadecimal SHA-256 of the whole file. */
-  readonly sha256: string
 }
 
-export interface CsvTarget {
+export interface CsvTarget extends Outlet {
   /** Path without `.csv`; parts after the first are `<path>.2.csv`, `<path>.3.csv`, … */
   readonly path: string
   readonly columns: readonly string[]
-  readonly open: (path: string) => CsvSink
-  readonly hash: () => RunningHash
-  readonly signal: AbortSignal
   /** Rows of one file, header included. @default 1_048_576 */
   readonly rowsPerFile?: number
 }
 
 /** A field as it stands in the file. Lone surrogates have no UTF-8 form and become U+FFFD. */
 export function csvField(text: string): string {
+  // Nearly every field is plain; looking for anything else costs less than rewriting it.
+  if (plain.test(text)) return `"${text}"`
   const guarded = dangerous.test(text) ? `'${text}` : text
   return `"${guarded.toWellFormed().replaceAll('"', '""')}"`
 }
 
 /** A record as it stands in the file, its line end included. */
 export function csvRecord(fields: readonly string[]): string {
-  return `${fields.map(csvField).join(',')}\r\n`
+  let record = ''
+  for (const field of fields) record += record === '' ? csvField(field) : `,${csvField(field)}`
+  return `${record}\r\n`
 }
 
 /**
- * Writes rows as they come, hashing on the way, and splits before a file would hold more rows than a spreadsheet
- * opens. Memory holds one block of rows, whatever their number. No rows still give one file with its header.
- * @throws RangeError when a row has another number of fields than there are columns
+ * Takes rows as they come, hashes on the way, and splits before a file would hold more rows than a spreadsheet opens.
+ * Memory holds what was added since the last flush, whatever the number of rows. No rows still give one file with its
+ * header.
  */
-export async function writeCsv(
-  rows: Iterable<readonly string[]> | AsyncIterable<readonly string[]>,
-  target: CsvTarget,
-): Promise<CsvPart[]> {
-  const perFile = (target.rowsPerFile ?? mostRows) - 1
-  const parts: CsvPart[] = []
-  let part = openPart(target, 1)
-  for await (const row of rows) {
-    if (row.length !== target.columns.length) {
-      throw new RangeError(
-        `A row of ${target.path} has ${row.length} fields for ${target.columns.length} columns`,
-      )
-    }
-    if (part.rows === perFile) {
-      parts.push(await part.close())
-      part = openPart(target, parts.length + 1)
-    }
-    await part.add(row)
-    if (part.rows % 1024 === 0) target.signal.throwIfAborted()
+export class CsvWriter {
+  readonly #target: CsvTarget
+  readonly #perFile: number
+  readonly #ended: Promise<CsvPart>[] = []
+  #file: GrowingFile
+  #rows = 0
+
+  constructor(target: CsvTarget) {
+    this.#target = target
+    this.#perFile = (target.rowsPerFile ?? mostRows) - 1
+    this.#file = this.#open(1)
   }
-  parts.push(await part.close())
-  return parts
+
+  /** @throws RangeError when the row has another number of fields than there are columns */
+  add(row: readonly string[]): void {
+    const { path, columns } = this.#target
+    if (row.length !== columns.length)
+      throw new RangeError(`A row of ${path} has ${row.length} fields for ${columns.length} columns`)
+    if (this.#rows === this.#perFile) {
+      this.#end()
+      this.#file = this.#open(this.#ended.length + 1)
+    }
+    this.#file.add(csvRecord(row))
+    this.#rows++
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all(this.#ended)
+    await this.#file.flush()
+  }
+
+  async close(): Promise<CsvPart[]> {
+    this.#end()
+    return Promise.all(this.#ended)
+  }
+
+  #open(number: number): GrowingFile {
+    const { path, columns } = this.#target
+    const file = new GrowingFile(number === 1 ? `${path}.csv` : `${path}.${number}.csv`, this.#target)
+    file.add(byteOrderMark + csvRecord(columns))
+    return file
+  }
+
+  #end(): void {
+    const rows = this.#rows
+    this.#rows = 0
+    const ended = this.#file.close().then((written) => ({ ...written, rows }))
+    // Whoever flushes or closes hears of it; until then it must not count as unheard.
+    ended.catch(() => undefined)
+    this.#ended.push(ended)
+  }
 }
 
 /** The whole file in memory, for small reports. */
@@ -135,47 +153,6 @@ export function readCsv(
   }
   const [columns, ...rows] = records
   return columns === undefined ? { problem: 'the header is missing' } : { columns, rows }
-}
-
-interface OpenPart {
-  readonly rows: number
-  readonly add: (row: readonly string[]) => Promise<void>
-  readonly close: () => Promise<CsvPart>
-}
-
-/** Bytes are handed on in blocks of about this size. */
-const blockLength = 65_536
-
-function openPart(target: CsvTarget, number: number): OpenPart {
-  const path = number === 1 ? `${target.path}.csv` : `${target.path}.${number}.csv`
-  const sink = target.open(path)
-  const hash = target.hash()
-  const encoder = new TextEncoder()
-  let block = byteOrderMark + csvRecord(target.columns)
-  let rows = 0
-  let length = 0
-  const flush = async () => {
-    const bytes = encoder.encode(block)
-    block = ''
-    length += bytes.length
-    hash.update(bytes)
-    await sink.write(bytes)
-  }
-  return {
-    get rows() {
-      return rows
-    },
-    add: async (row) => {
-      block += csvRecord(row)
-      rows += 1
-      if (block.length >= blockLength) await flush()
-    },
-    close: async () => {
-      await flush()
-      await sink.close()
-      return { path, rows, bytes: length, sha256: hash.digest('hex') }
-    },
-  }
 }
 
 function readRecord(text: string, from: number): { fields: string[]; end: number } | { problem: string } {

@@ -1,32 +1,53 @@
 import { createHash } from 'node:crypto'
 import {
-  bundlePaths,
-  canonical,
-  type EventOf,
+  type EvidenceScope,
+  type FrameworkId,
+  type FrameworkPacket,
   GENESIS_LINK,
+  type Observation,
+  type ReportFormat,
   type ReportType,
   type ScopeReconciliation,
   toHex,
   treeFrontier,
 } from '@attestry/contracts'
 import type { ChainEvent } from '@attestry/kit'
-import { KnownEstate } from './reports/assets.ts'
+import { type CsvPart, CsvWriter } from './csv.ts'
+import { ExportLog } from './export-log.ts'
+import { narrowing } from './narrow.ts'
+import { Reconciliation } from './reconcile.ts'
 import { reports } from './reports/catalog.ts'
-import type { Report, ReportPeriod, Row } from './reports/report.ts'
+import { foldReports } from './reports/fold.ts'
+import type { Judgement } from './reports/known.ts'
+import { beforeEnd, type Report, type ReportPeriod, type Row, type Total } from './reports/report.ts'
+import { JsonWriter } from './rows-json.ts'
+import type { Outlet, WrittenFile } from './written-file.ts'
 
-/** A report with its rows, made by one walk over the chain. */
-export interface Gathered {
-  readonly report: Report
-  readonly rows: readonly Row[]
-  readonly totals: readonly { readonly name: string; readonly value: number }[]
+/** What a bundle is asked for. */
+export interface Wanted {
+  readonly reports: readonly ReportType[]
+  readonly period: ReportPeriod
+  readonly scope: EvidenceScope | null
+  readonly framework: FrameworkId | null
+  readonly formats: readonly ReportFormat[]
 }
 
-/** Everything that one walk over the chain gives. */
+/** A report with its files, made by one walk over the chain. */
+export interface Gathered {
+  readonly report: Report
+  readonly rows: number
+  /** The first rows, for print. */
+  readonly sample: readonly Row[]
+  readonly totals: readonly Total[]
+  readonly csv: readonly CsvPart[]
+  readonly json: WrittenFile | null
+}
+
+/** Everything that one walk over the chain gives beside the files. */
 export interface Gathering {
   readonly reports: readonly Gathered[]
-  readonly log: ReadonlyMap<string, Uint8Array<ArrayBuffer>>
+  /** Lines of the export, and how many of them are a leaf only. */
   readonly events: number
-  /** Of these, the events whose bodies retention took: their leaves stand in the log. */
   readonly hidden: number
   readonly head: {
     readonly seq: number
@@ -34,114 +55,119 @@ export interface Gathering {
     readonly root: string
     readonly at: string | null
   }
-  readonly rulesetDigest: string | null
+  readonly judgement: Judgement
+  readonly framework: FrameworkPacket | null
   readonly scope: ScopeReconciliation
+  readonly observation: Observation[]
 }
 
+/** Rows that are printed at most; the CSV holds every one. */
+export const mostSampleRows = 500
+
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
-const text = new TextEncoder()
 
-/** Declared scope against what scans reached, each difference in words. */
-class ScopeOfChain {
-  readonly #declared = new Map<string, readonly string[]>()
-  readonly #estate: KnownEstate
+/** The files of one report as they grow. */
+class ReportFiles {
+  readonly #csv: CsvWriter
+  readonly #json: JsonWriter | null
+  readonly sample: Row[] = []
+  rows = 0
 
-  constructor(estate: KnownEstate) {
-    this.#estate = estate
+  constructor(report: Report, { period, formats }: Wanted, outlet: Outlet) {
+    const path = `report/${report.type}`
+    this.#csv = new CsvWriter({ path, columns: report.columns.map((c) => c.name), ...outlet })
+    const head = { report: report.type, title: report.title, from: period.from, to: period.to }
+    this.#json = formats.includes('json')
+      ? new JsonWriter({ path: `${path}.json`, head, columns: report.columns, ...outlet })
+      : null
   }
 
-  apply(event: EventOf): void {
-    if (event.type === 'discovery.environment-connected' || event.type === 'discovery.environment-revised')
-      this.#declared.set(event.data.environment, event.data.scope.subscriptions)
+  add(row: Row): void {
+    this.rows++
+    if (this.sample.length < mostSampleRows) this.sample.push(row)
+    this.#csv.add(row)
+    this.#json?.add(row)
   }
 
-  reconcile(): ScopeReconciliation {
-    const declared = [...new Set([...this.#declared.values()].flat())].sort()
-    const vaults = [...this.#estate.vaults.values()]
-    const nameOf = (v: (typeof vaults)[number]) => v.facts?.name ?? 'a vault without a name'
-    const reached = new Set(vaults.flatMap((v) => v.facts?.subscription ?? []))
-    return {
-      declared: declared.length > 0 ? declared : ['every subscription that the identity can see'],
-      listed: vaults.map(nameOf).sort(),
-      reached: vaults
-        .filter((v) => v.unreachable === null)
-        .map(nameOf)
-        .sort(),
-      differences: [
-        ...vaults
-          .filter((v) => v.unreachable !== null)
-          .map((v) => `${nameOf(v)} could not be read: ${v.unreachable}`),
-        ...declared
-          .filter((s) => !reached.has(s))
-          .map((s) => `Subscription ${s} was declared, and no vault was found in it`),
-      ].sort(),
-    }
+  async flush(): Promise<void> {
+    await this.#csv.flush()
+    await this.#json?.flush()
+  }
+
+  async close(): Promise<{ csv: readonly CsvPart[]; json: WrittenFile | null }> {
+    return { csv: await this.#csv.close(), json: (await this.#json?.close()) ?? null }
   }
 }
 
 /**
- * One walk over the chain: every report's rows, the export, the head and the tree's root, and the scope. Pure: the
- * same events give the same bytes.
- * @param total events that will come, for progress
+ * One walk over the chain: every report's files, the export, the head and the tree's root, and the scope. The same
+ * events give the same bytes. Memory holds the estate and what a page of events added, not the rows.
+ * @param progress told the seq that was read last
  */
 export async function gather(
   chain: AsyncIterable<readonly ChainEvent[]>,
-  wanted: readonly ReportType[],
-  period: ReportPeriod,
+  wanted: Wanted,
+  outlet: Outlet,
   progress: (done: number) => void,
 ): Promise<Gathering> {
-  const folds = wanted.map((type) => {
-    const report = reports[type]
-    return { report, fold: report.fold(period), rows: [] as Row[] }
-  })
-  const estate = new KnownEstate()
-  const scope = new ScopeOfChain(estate)
+  const { period, scope, framework } = wanted
+  const files = new Map(wanted.reports.map((type) => [type, new ReportFiles(reports[type], wanted, outlet)]))
+  const folding = foldReports(wanted.reports, { period, framework }, (type, row) => files.get(type)?.add(row))
+  const reconciliation = new Reconciliation(folding.known.estate)
+  const narrow = narrowing(scope)
+  const log = new ExportLog(outlet)
   const tree = treeFrontier(sha256)
-  const lines: string[] = []
-  const disclosures: string[] = []
   let link = toHex(GENESIS_LINK)
   let seq = 0
   let at: string | null = null
-  let rulesetDigest: string | null = null
-  let hidden = 0
   for await (const page of chain) {
     for (const stored of page) {
       seq = stored.seq
       at = stored.at
       link = toHex(stored.link)
       tree.push(stored.leaf)
-      lines.push(stored.envelope ?? canonical({ leaf: toHex(stored.leaf) }))
-      if (stored.envelope === null) hidden++
-      if (stored.private !== null) {
-        // Our own column, written canonically: the same text goes into the export.
-        const open: unknown = JSON.parse(stored.private)
-        disclosures.push(canonical({ open, seq: stored.seq }))
-      }
-      if (!stored.event) continue
-      estate.apply(stored.event)
-      scope.apply(stored.event)
-      if (stored.event.type === 'compliance.evaluation-completed')
-        rulesetDigest = stored.event.data.rulesetDigest
-      for (const f of folds) for (const row of f.fold.apply(stored.event, link)) f.rows.push(row)
+      const narrowed = stored.event ? narrow(stored.event) : null
+      log.add(stored, narrowed)
+      if (!narrowed?.event) continue
+      if (beforeEnd(narrowed.event.at, period)) reconciliation.apply(narrowed.event)
+      folding.apply(narrowed.event, link)
     }
+    await log.flush()
+    for (const file of files.values()) await file.flush()
     progress(seq)
   }
-  const ofLines = (all: readonly string[]) => text.encode(all.map((line) => `${line}\n`).join(''))
+  await log.close()
+  const gathered: Gathered[] = []
+  for (const { report, totals } of folding.end()) {
+    const file = files.get(report.type)
+    if (!file) throw new Error(`${report.type} has no files`)
+    gathered.push({ report, totals, rows: file.rows, sample: file.sample, ...(await file.close()) })
+  }
+  const { judgement, observed } = folding.known
   return {
-    reports: folds.map(({ report, fold, rows }) => ({
-      report,
-      rows: [...rows, ...fold.end()],
-      totals: fold.totals(),
-    })),
-    log: new Map([
-      [bundlePaths.events, ofLines(lines)],
-      [bundlePaths.disclosures, ofLines(disclosures)],
-      [bundlePaths.start, ofLines([canonical({ frontier: [], prev: toHex(GENESIS_LINK), size: 0 })])],
-    ]),
-    events: lines.length,
-    hidden,
+    reports: gathered,
+    events: log.lines,
+    hidden: log.hidden,
     head: { seq, link, root: toHex(tree.root()), at },
-    rulesetDigest,
-    scope: scope.reconcile(),
+    judgement,
+    framework: framework === null ? null : packetOf(judgement, framework),
+    scope: reconciliation.reconcile(scope),
+    observation: observed.over(period),
+  }
+}
+
+/** A framework's controls, each with what the last evaluation says of its rules; null where none was adopted yet. */
+export function packetOf(judgement: Judgement, framework: FrameworkId): FrameworkPacket | null {
+  const adopted = judgement.frameworks.find((f) => f.framework === framework)
+  if (!adopted) return null
+  return {
+    framework,
+    title: adopted.title,
+    limits: adopted.limits,
+    evaluatedAt: judgement.last?.at ?? null,
+    controls: adopted.controls.map((control) => ({
+      ...control,
+      results: control.rules.flatMap((rule) => judgement.resultOf(rule) ?? []),
+    })),
   }
 }

@@ -1,5 +1,6 @@
 import { type BundleManifest, bundlePaths, type ReportEntry } from '@attestry/contracts'
 import type { FirstTier } from './bundle.ts'
+import { mostSampleRows } from './gather.ts'
 import type { PdfFonts, Sheet } from './pdf/page.ts'
 import { look, openSheet } from './pdf/page.ts'
 import type { Part } from './pdf/strokes.ts'
@@ -7,9 +8,6 @@ import { bullets, pairs, paragraph, section, write } from './pdf/strokes.ts'
 import { artifact, drawTable } from './pdf/table.ts'
 
 export type { PdfFonts } from './pdf/page.ts'
-
-/** Rows that are printed at most; the CSV holds every one. */
-export const mostSampleRows = 500
 
 /** Everything that one printed report says. */
 export interface PrintedReport {
@@ -51,7 +49,13 @@ export async function printReport(printed: PrintedReport): Promise<Uint8Array<Ar
   section(sheet, root, 'Scope and reconciliation', (part) => scope(sheet, part, manifest))
   section(sheet, root, 'Rows', (part) => sample(sheet, part, printed), true)
   signal.throwIfAborted()
-  section(sheet, root, 'What this does not prove', (part) => bullets(sheet, part, manifest.limits), true)
+  section(
+    sheet,
+    root,
+    'What this does not prove',
+    (part) => bullets(sheet, part, [...report.limits, ...manifest.limits]),
+    true,
+  )
   if (manifest.customerActions.length > 0) {
     section(sheet, root, 'What the customer has to do', (part) =>
       bullets(sheet, part, manifest.customerActions),
@@ -143,7 +147,7 @@ function information(sheet: Sheet, part: Part, { manifest, report }: PrintedRepo
       report.rulesetDigest ?? 'no rules are applied in this report',
       report.rulesetDigest === null ? 'regular' : 'mono',
     ],
-    ['Columns', report.columns.join(', ')],
+    ['Columns', report.columns.map(({ name }) => name).join(', ')],
     [
       'Ledger',
       `events ${count(manifest.ledger.start.seq + 1)} to ${count(manifest.ledger.head.seq)}, ${count(manifest.ledger.hidden)} without their body`,
@@ -203,7 +207,7 @@ function sample(sheet: Sheet, part: Part, { report, sample: rows }: PrintedRepor
   )
   if (shown.length === 0)
     paragraph(sheet, part, 'The population is empty: the query found nothing in the period.')
-  else drawTable(sheet, part, { columns: report.columns, rows: shown })
+  else drawTable(sheet, part, { columns: report.columns.map(({ name }) => name), rows: shown })
 }
 
 function verification(sheet: Sheet, part: Part): void {

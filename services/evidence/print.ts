@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { PrintedReport } from './pdf.ts'
 
@@ -6,28 +7,50 @@ export type PrintJob = Omit<PrintedReport, 'signal'>
 
 /** Longest time that one report may take to print. */
 const PRINT_WITHIN_MS = 120_000
+/** Threads that print at once: a thread costs half a second to start and 60 MB to keep. */
+const THREADS = 2
 
 /**
- * Prints a report in a thread of its own: laying out hundreds of tagged rows takes a second or more, and nothing
- * else of the process may wait for it.
+ * Prints reports in threads of their own, which end with the last of them: laying out hundreds of tagged rows takes a
+ * second or more, and nothing else of the process may wait for it.
+ * @param printed told how many are done
+ * @returns the documents, in the order of the jobs
  * @throws the signal's reason when it ends, or the printing's own error
  */
-export function printApart(job: PrintJob, signal: AbortSignal): Promise<Uint8Array> {
+export async function printAll(
+  jobs: readonly PrintJob[],
+  signal: AbortSignal,
+  printed: (done: number) => void,
+): Promise<Uint8Array[]> {
   signal.throwIfAborted()
-  return new Promise((done, failed) => {
-    const worker = new Worker(new URL('./print-thread.ts', import.meta.url), { workerData: job })
-    const stop = AbortSignal.any([signal, AbortSignal.timeout(PRINT_WITHIN_MS)])
-    const abort = () => {
-      void worker.terminate()
-      failed(stop.reason instanceof Error ? stop.reason : new Error(String(stop.reason)))
+  const documents: Uint8Array[] = []
+  const waiting = jobs.entries()
+  let done = 0
+  // Each thread takes the next job that waits: the iterator hands out each one once.
+  const work = async () => {
+    const worker = new Worker(new URL('./print-thread.ts', import.meta.url))
+    try {
+      for (const [index, job] of waiting) {
+        documents[index] = await printOn(worker, job, signal)
+        printed(++done)
+      }
+    } finally {
+      await worker.terminate()
     }
-    stop.addEventListener('abort', abort, { once: true })
-    const end = (settle: () => void) => {
-      stop.removeEventListener('abort', abort)
-      settle()
-    }
-    worker.once('message', (bytes: Uint8Array) => end(() => done(bytes)))
-    worker.once('error', (error) => end(() => failed(error)))
-    worker.once('exit', (code) => end(() => failed(new Error(`printing ended with code ${code}`))))
-  })
+  }
+  await Promise.all(Array.from({ length: Math.min(THREADS, jobs.length) }, work))
+  return documents
+}
+
+async function printOn(worker: Worker, job: PrintJob, signal: AbortSignal): Promise<Uint8Array> {
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(PRINT_WITHIN_MS)])
+  worker.postMessage(job, [])
+  try {
+    // An 'error' of the thread rejects this wait; a thread that exits by itself does so with an error.
+    const [document] = await once(worker, 'message', { signal: stop })
+    return document
+  } catch (error) {
+    stop.throwIfAborted()
+    throw error
+  }
 }

@@ -129,7 +129,8 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
           who.tenant,
         ]),
       )
-      const wish = { bundle, reports: body.reports, period: { from: body.from, to: body.to } }
+      const { reports, scope, framework, formats } = body
+      const wish = { bundle, reports, period: { from: body.from, to: body.to }, scope, framework, formats }
       const facts = requestBundle(wish, host.clock.now(), building[0]?.n ?? 0)
       if (isRefused(facts)) return facts
       const by = actor(who, address)

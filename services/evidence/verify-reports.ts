@@ -10,14 +10,25 @@ export function reportsProblem(
   manifest: BundleManifest,
   hash: (bytes: Uint8Array) => string,
 ): string | null {
-  const named = new Set(
-    manifest.reports.flatMap(({ csv, pdf }) => [
+  const named = new Set([
+    ...manifest.reports.flatMap(({ csv, json, pdf }) => [
       ...csv.map(({ path }) => path),
+      ...(json === null ? [] : [json.path]),
       ...(pdf === null ? [] : [pdf]),
     ]),
-  )
+    ...manifest.oscal.map(({ path }) => path),
+  ])
   const stray = [...files.keys()].find((path) => path.startsWith('report/') && !named.has(path))
   if (stray !== undefined) return `${stray} is not in the manifest`
+  for (const { path, bytes, sha256 } of [
+    ...manifest.reports.flatMap(({ json }) => json ?? []),
+    ...manifest.oscal,
+  ]) {
+    const file = files.get(path)
+    if (file === undefined) return `${path} is missing`
+    if (hash(file) !== sha256 || file.length !== bytes)
+      return `${path} is not the file that the manifest names`
+  }
   for (const report of manifest.reports) {
     let rows = 0
     for (const part of report.csv) {
@@ -27,7 +38,7 @@ export function reportsProblem(
         return `${part.path} is not the file that the manifest names`
       const csv = readCsv(bytes)
       if ('problem' in csv) return `${part.path}: ${csv.problem}`
-      if (csv.columns.join('\n') !== report.columns.join('\n'))
+      if (csv.columns.join('\n') !== report.columns.map(({ name }) => name).join('\n'))
         return `${part.path} has other columns than the manifest says`
       if (csv.rows.length !== part.rows)
         return `${part.path} has ${csv.rows.length} rows, the manifest says ${part.rows}`

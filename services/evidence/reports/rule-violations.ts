@@ -1,6 +1,5 @@
-import type { FindingRef, RuleStatement } from '@attestry/contracts'
-import { KnownEstate } from './assets.ts'
-import { beforeEnd, cell, type Report } from './report.ts'
+import type { FindingRef } from '@attestry/contracts'
+import { cell, column, type Report } from './report.ts'
 
 interface Violation {
   readonly ref: FindingRef
@@ -17,96 +16,77 @@ const RANK = { critical: 0, high: 1, medium: 2, low: 3 } as const
 export const ruleViolations: Report = {
   type: 'rule-violations',
   title: 'Rule violations',
-  says: 'Every finding that was open at any time in the period, with the asset, the rule, and when it opened and closed.',
+  says: 'Every finding that was open at any time in the period, with the asset, the rule, the controls that ask for the rule, and when it opened and closed. For a framework: of the rules that its controls name.',
+  kind: 'posture',
   columns: [
-    {
-      name: 'finding',
-      type: 'id',
-      says: 'Opaque id of rule and asset together',
-      source: 'compliance.findings-changed',
-    },
-    { name: 'rule', type: 'text', says: 'Rule that was violated', source: 'rule' },
-    { name: 'rule_name', type: 'text', says: 'What the rule asks', source: 'compliance.ruleset-adopted' },
-    { name: 'severity', type: 'text', says: 'critical, high, medium or low', source: 'severity' },
-    { name: 'subject', type: 'id', says: 'Opaque id of the asset', source: 'subject' },
-    { name: 'subject_kind', type: 'text', says: 'What it is', source: 'discovery' },
-    { name: 'subject_name', type: 'text', says: 'Its name', source: 'discovery' },
-    { name: 'holder', type: 'text', says: 'Vault or application that holds it', source: 'discovery' },
-    { name: 'opened_at', type: 'instant', says: 'When an evaluation first found it', source: 'envelope.at' },
-    { name: 'reopened', type: 'integer', says: 'How often it came back', source: 'reopened' },
-    { name: 'last_reopened_at', type: 'instant', says: 'When it last came back', source: 'envelope.at' },
-    { name: 'resolved_at', type: 'instant', says: 'When an evaluation found it gone', source: 'envelope.at' },
-    {
-      name: 'resolved_because',
-      type: 'text',
-      says: 'passed, asset-removed, or not-applicable: the rule no longer speaks of it (disabled, or judged by another rule)',
-      source: 'because',
-    },
-    {
-      name: 'open_at_end',
-      type: 'boolean',
-      says: 'Whether it was open at the period’s end',
-      source: 'derived',
-    },
+    column('finding', 'id', 'Opaque id of rule and asset together', 'compliance.findings-changed finding'),
+    column('rule', 'text', 'Rule that was violated', 'compliance.findings-changed rule'),
+    column('rule_name', 'text', 'What the rule asks', 'compliance.ruleset-adopted name'),
+    column('severity', 'text', 'critical, high, medium or low', 'compliance.findings-changed severity'),
+    column('subject', 'id', 'Opaque id of the asset', 'compliance.findings-changed subject'),
+    column('subject_kind', 'text', 'What it is', 'discovery.vault-scanned, discovery.apps-scanned kind'),
+    column('subject_name', 'text', 'Its name', 'discovery.vault-scanned, discovery.apps-scanned name'),
+    column('holder', 'text', 'Vault or application that holds it', 'discovery.vault-scanned facts.name'),
+    column('opened_at', 'instant', 'When an evaluation first found it', 'envelope.at'),
+    column('reopened', 'integer', 'How often it came back', 'compliance.findings-changed reopened', 'times'),
+    column('last_reopened_at', 'instant', 'When it last came back', 'envelope.at'),
+    column('resolved_at', 'instant', 'When an evaluation found it gone', 'envelope.at'),
+    column(
+      'resolved_because',
+      'text',
+      'passed, asset-removed, or not-applicable: the rule no longer speaks of it (disabled, or judged by another rule)',
+      'compliance.findings-changed because',
+    ),
+    column('at_start', 'boolean', 'Whether it was open at the period’s beginning', 'derived'),
+    column('at_end', 'boolean', 'Whether it was open at the period’s end', 'derived'),
+    column(
+      'controls',
+      'text',
+      'Controls that name the rule: framework, the product’s row, and in brackets the published numbers',
+      'compliance.frameworks-adopted',
+    ),
   ],
   limits: [
     'A finding is the product’s judgement by its own rules; whether a control is met is the auditor’s.',
     'A finding opens and closes when an evaluation notices, not when the cause arose or ended.',
     'What could not be read is unknown: it neither opens nor closes a finding.',
+    'A finding that closed and came back within the period is one row; how often it came back is counted.',
   ],
-  fold(period) {
-    const estate = new KnownEstate()
+  fold({ period, framework }, { estate, judgement }) {
     const violations = new Map<string, Violation>()
-    const names = new Map<string, RuleStatement>()
-    let evaluations = 0
+    const from = Date.parse(period.from)
     const shown = () =>
       [...violations.values()]
-        .filter((v) => v.resolvedAt === null || Date.parse(v.resolvedAt) >= Date.parse(period.from))
+        .filter((v) => v.resolvedAt === null || Date.parse(v.resolvedAt) >= from)
+        .filter((v) => framework === null || judgement.controlsOf(v.ref.rule, framework).length > 0)
         .sort(
           (a, b) =>
             RANK[a.ref.severity] - RANK[b.ref.severity] ||
-            (a.ref.rule < b.ref.rule
-              ? -1
-              : a.ref.rule > b.ref.rule
-                ? 1
-                : a.ref.finding < b.ref.finding
-                  ? -1
-                  : 1),
+            order(a.ref.rule, b.ref.rule) ||
+            order(a.ref.finding, b.ref.finding),
         )
+    /** Open at the beginning: opened before it, and not resolved before it. Of one that came back the last time counts. */
+    const atStart = (v: Violation) => Date.parse(v.lastReopenedAt ?? v.openedAt) <= from
+    const open = (ref: FindingRef, at: string, again: boolean) => {
+      const known = again ? violations.get(ref.finding) : undefined
+      violations.set(ref.finding, {
+        ref,
+        openedAt: known?.openedAt ?? at,
+        reopened: (known?.reopened ?? 0) + (again ? 1 : 0),
+        lastReopenedAt: again ? at : null,
+        resolvedAt: null,
+        because: '',
+      })
+    }
     return {
-      apply(event) {
-        if (!beforeEnd(event.at, period)) return []
-        estate.apply(event)
-        if (event.type === 'compliance.ruleset-adopted')
-          for (const rule of event.data.rules) names.set(rule.rule, rule)
-        if (event.type === 'compliance.evaluation-completed') evaluations++
+      apply({ event }) {
         if (event.type !== 'compliance.findings-changed') return []
-        for (const ref of event.data.opened)
-          violations.set(ref.finding, {
-            ref,
-            openedAt: event.at,
-            reopened: 0,
-            lastReopenedAt: null,
-            resolvedAt: null,
-            because: '',
-          })
-        for (const ref of event.data.reopened) {
-          const known = violations.get(ref.finding)
-          violations.set(ref.finding, {
-            ref,
-            openedAt: known?.openedAt ?? event.at,
-            reopened: (known?.reopened ?? 0) + 1,
-            lastReopenedAt: event.at,
-            resolvedAt: null,
-            because: '',
-          })
-        }
-        for (const { finding, because } of event.data.resolved) {
+        const { opened, reopened, resolved } = event.data
+        for (const ref of opened) open(ref, event.at, false)
+        for (const ref of reopened) open(ref, event.at, true)
+        for (const { finding, because } of resolved) {
           const known = violations.get(finding)
-          if (known) {
-            known.resolvedAt = event.at
-            known.because = because
-          }
+          if (known) Object.assign(known, { resolvedAt: event.at, because })
         }
         return []
       },
@@ -116,7 +96,7 @@ export const ruleViolations: Report = {
           return [
             v.ref.finding,
             v.ref.rule,
-            cell(names.get(v.ref.rule)?.name),
+            cell(judgement.rules.get(v.ref.rule)?.name),
             v.ref.severity,
             v.ref.subject,
             subject.kind,
@@ -127,23 +107,34 @@ export const ruleViolations: Report = {
             cell(v.lastReopenedAt),
             cell(v.resolvedAt),
             v.because,
+            cell(atStart(v)),
             cell(v.resolvedAt === null),
+            judgement
+              .controlsOf(v.ref.rule, framework)
+              .map(
+                ({ framework: id, control }) => `${id} ${control.control} [${control.published.join(', ')}]`,
+              )
+              .join('; '),
           ]
         }),
       totals() {
         const all = shown()
-        const open = all.filter((v) => v.resolvedAt === null)
-        const of = (severity: string) => open.filter((v) => v.ref.severity === severity).length
+        const still = all.filter((v) => v.resolvedAt === null)
+        const of = (severity: string) => still.filter((v) => v.ref.severity === severity).length
         return [
-          { name: 'Open at the end', value: open.length },
+          { name: 'Open at the beginning', value: all.filter(atStart).length },
+          { name: 'Open at the end', value: still.length },
           { name: 'critical', value: of('critical') },
           { name: 'high', value: of('high') },
           { name: 'medium', value: of('medium') },
           { name: 'low', value: of('low') },
-          { name: 'Resolved in the period', value: all.length - open.length },
-          { name: 'Evaluations up to the end of the period', value: evaluations },
+          { name: 'Resolved in the period', value: all.length - still.length },
+          { name: 'Rules violated', value: new Set(all.map((v) => v.ref.rule)).size },
+          { name: 'Evaluations up to the end of the period', value: judgement.evaluations },
         ]
       },
     }
   },
 }
+
+const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

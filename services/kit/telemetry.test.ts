@@ -9,6 +9,7 @@ import { freePort } from '../program.fixture.ts'
 import { startBroker } from '../twin/servicebus/broker.ts'
 import type { Bus, BusMessage } from './bus/bus.ts'
 import { openBus } from './bus/servicebus.ts'
+import { pause } from './clock.ts'
 import { testHost, type TestHost } from './for-tests.ts'
 import { serve } from './http/serve.ts'
 import { silentLog } from './log.ts'
@@ -112,14 +113,20 @@ beforeAll(async () => {
       requestId: () => 'request-of-the-test',
     })
     await fetch(`${serving.url}/api/discovery/scans`, { method: 'POST' })
+    // Quiet by itself says nothing yet: a consumer that no message reached has no cursor that could be behind.
+    const deadline = AbortSignal.timeout(20_000)
+    while (stored.length < 2) {
+      await pause(50, deadline)
+      deadline.throwIfAborted()
+      stored = await host
+        .host('discovery')
+        .tx('acme', (tx) =>
+          tx.rows(
+            `select type, traceparent from ledger.event where tenant = 'acme' and type like 'discovery.%' order by seq`,
+          ),
+        )
+    }
     await host.settle()
-    stored = await host
-      .host('discovery')
-      .tx('acme', (tx) =>
-        tx.rows(
-          `select type, traceparent from ledger.event where tenant = 'acme' and type like 'discovery.%' order by seq`,
-        ),
-      )
     const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
     scraped = await response.text()
   } finally {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { toHex } from '@attestry/contracts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { transaction } from '../postgres.ts'
+import { appendIn } from './append.ts'
 import { createAppender } from './coalesce.ts'
 import { readAfter, type Stored } from './read.ts'
 import { fact, type LedgerFixture, ledgerFixture, request } from './testing.ts'
@@ -34,6 +35,26 @@ describe('verifyLedger()', () => {
     expect(full).toMatchObject({ ok: true, events: 31, hidden: 0, seq: 31 })
     const quick = await verifyLedger(fixture.pool, { tenant: 'acme', canonical: false })
     expect(quick).toEqual(full)
+  })
+
+  test('a chain that is read in several pieces holds, and the first bad event is named in any of them', async () => {
+    await using fixture = await ledgerFixture('acme')
+    await transaction(fixture.pool, { role: 'attestry_discovery', tenant: 'acme' }, (client) =>
+      appendIn(client, [request({ events: Array.from({ length: 700 }, (_, n) => fact({ n })) })]),
+    )
+    expect(await verifyLedger(fixture.pool, { tenant: 'acme' })).toMatchObject({ ok: true, seq: 701 })
+    await intrude(fixture, `update ledger.event set leaf = substr(leaf, 1, 31) where seq = 600`)
+    expect(await verifyLedger(fixture.pool, { tenant: 'acme' })).toEqual({
+      ok: false,
+      seq: 600,
+      reason: 'leaf-mismatch',
+    })
+    await intrude(fixture, 'delete from ledger.event where seq between 257 and 512')
+    expect(await verifyLedger(fixture.pool, { tenant: 'acme' })).toEqual({
+      ok: false,
+      seq: 257,
+      reason: 'seq-gap',
+    })
   })
 
   test('a tenant without a chain is an error, and an aborted walk ends', async () => {

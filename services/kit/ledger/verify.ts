@@ -9,7 +9,7 @@ import {
   verifyChain,
 } from '@attestry/contracts'
 import { escapeLiteral, type Pool } from 'pg'
-import { transaction } from '../postgres.ts'
+import { type PoolClient, rows, transaction } from '../postgres.ts'
 import { copyOut, rowCutter } from './copy-out.ts'
 import { readHead } from './read.ts'
 import { LEDGER_ROLE } from './open.ts'
@@ -29,8 +29,8 @@ export const sha256: Sha256 = Object.assign(
 export interface VerifyLedger {
   readonly tenant: string
   /**
-   * Parse each envelope and check that its text is canonical and that the columns say the same. False checks the
-   * hashes, seq, positions, time and tenant alone, about four times as fast. @default true
+   * Read each envelope whole and check that its text is canonical and that the columns say the same. False checks the
+   * hashes, seq, positions, time and tenant alone, about twice as fast. @default true
    */
   readonly canonical?: boolean
   /** Compute the tree's root. @default true */
@@ -39,10 +39,15 @@ export interface VerifyLedger {
 }
 
 /** What a column says must be what the hashed text says: readers filter by the columns. Worked out by the server. */
+const TAIL = `, lateral (select convert_to(envelope, 'UTF8') as bytes, convert_to(',"position":' || position || ',"seq":'
+    || seq || ',"stream":"' || stream || '","tenant":"' || tenant || '","type":"' || type || '"}', 'UTF8') as tail) t`
 const COLUMNS_AGREE = `
-  right(envelope, length(tail)) = tail
+  substr(bytes, length(bytes) - length(tail) + 1) = tail
   and starts_with(envelope, '{"at":"' || to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '","event":{')
-  and strpos(envelope, '"id":"' || id || '"') > 0
+  -- Mostly the id stands right before the version and the tail: to look there is cheaper than to search.
+  and (substr(bytes, length(bytes) - length(tail) - 50, 51) =
+      convert_to('"id":"' || id || '","v":' || chr(get_byte(bytes, greatest(length(bytes) - length(tail) - 2, 0))) || '}', 'UTF8')
+    or strpos(envelope, '"id":"' || id || '"') > 0)
   and starts_with(type, context || '.')`
 
 /** Whether an event of the chain accounts for a body that is gone. */
@@ -50,15 +55,33 @@ const ACCOUNTED = `exists (select from ledger.event p, lateral (select p.envelop
   where p.tenant = e.tenant and p.context = 'ledger' and p.type = 'ledger.pruned' and p.seq > e.seq
     and e.seq <= (d ->> 'through')::bigint and e.at < (d ->> 'before')::timestamptz and (d -> 'types') ? e.type)`
 
-const quickWalkOf = (tenant: string): string => `copy (
-  select seq, leaf, link, envelope from ledger.event where tenant = ${escapeLiteral(tenant)} order by seq
+/** A body that is gone has nothing to be compared with; the chain must say why it is gone. */
+const AGREE = `case when envelope is null then ${ACCOUNTED} else ${COLUMNS_AGREE} end`
+
+/** Events that travel as one row: a row costs the reader as much as some hundred bytes. */
+const BLOCK = 64
+
+/** What `pushBlock()` takes, and where columns are compared as well, each event's context and the one before it. */
+const blocksOf = (tenant: string, last: number, columns: boolean): string => `copy (
+  select joined.*
+  from generate_series(0, ${Math.floor((last - 1) / BLOCK)}) block, lateral (
+    select string_agg(coalesce(bytes, ''), '\\x00'::bytea), string_agg(leaf, ''::bytea), string_agg(link, ''::bytea),
+      max(greatest(length(leaf), length(link)))
+      ${columns ? `, string_agg(context || ' ' || context_prev_seq, E'\\n'), bool_and(agree)` : ''}
+    from (
+      select leaf, link
+      ${columns ? `, bytes, context, context_prev_seq, ${AGREE} as agree` : `, convert_to(envelope, 'UTF8') as bytes`}
+      from ledger.event e ${columns ? TAIL : ''}
+      where tenant = ${escapeLiteral(tenant)} and seq > block * ${BLOCK} and seq <= (block + 1) * ${BLOCK}
+      order by seq
+    ) event
+  ) joined
+  order by block
 ) to stdout (format binary)`
 
-const fullWalkOf = (tenant: string): string => `copy (
-  select seq, leaf, link, envelope, context, context_prev_seq,
-    case when envelope is null then ${ACCOUNTED} else ${COLUMNS_AGREE} end as agree
-  from ledger.event e, lateral (select ',"position":' || position || ',"seq":' || seq || ',"stream":"' || stream
-    || '","tenant":"' || tenant || '","type":"' || type || '"}' as tail) t
+const rowsOf = (tenant: string): string => `copy (
+  select seq, leaf, link, envelope, context, context_prev_seq, ${AGREE} as agree
+  from ledger.event e ${TAIL}
   where tenant = ${escapeLiteral(tenant)} order by seq
 ) to stdout (format binary)`
 
@@ -77,33 +100,94 @@ export const verifyLedger = async (pool: Pool, options: VerifyLedger): Promise<G
     async (client) => {
       const head = await readHead(client, tenant)
       if (!head) throw new Error(`tenant "${tenant}" has no chain`)
-      const verifier = verifyChain(sha256, { tenant, canonical, tree })
-      const contexts = new Map<string, number>()
-      let bad: BadEvent | null = null
-      const push = rowCutter(([seqBytes, leaf, link, envelope, contextBytes, previousBytes, agree]) => {
-        if (bad) return
-        if (!seqBytes || !leaf || !link) throw new Error('a column of the ledger is null that cannot be')
-        // Read in halves: a bigint an event costs more than two numbers.
-        const seq = seqBytes.readUInt32BE(0) * 2 ** 32 + seqBytes.readUInt32BE(4)
-        bad = verifier.push(envelope ? { seq, leaf, link, envelope } : { seq, leaf, link })
-        if (bad || !contextBytes || !previousBytes || !agree) return
-        const context = contextBytes.toString('latin1')
-        const previous = Number(previousBytes.readBigInt64BE())
-        if (agree[0] !== 1 && !envelope) bad = { ok: false, seq, reason: 'body-missing' }
-        else if (agree[0] !== 1 || previous !== (contexts.get(context) ?? 0))
-          bad = { ok: false, seq, reason: 'column-mismatch' }
-        contexts.set(context, seq)
-      })
-      await copyOut(client, canonical ? fullWalkOf(tenant) : quickWalkOf(tenant), push)
-      if (bad) return bad
-      const result = verifier.result()
-      if (!result.ok) return result
+      const good = await walkBlocks(client, tenant, head.seq, { canonical, tree })
+      if (good && good.seq === head.seq && sameBytes(good.link, head.link)) return good
+      // Something is wrong: which event is the first, a walk row by row tells.
+      const named = await walkRows(client, tenant, { canonical, tree })
+      if (!named.ok) return named
       // A cut tail leaves a chain that holds in itself; the head remembers how far it went.
-      if (result.seq !== head.seq || !sameBytes(result.link, head.link))
-        return { ok: false, seq: Math.min(result.seq, head.seq) + 1, reason: 'head-mismatch' }
-      return result
+      if (named.seq !== head.seq || !sameBytes(named.link, head.link))
+        return { ok: false, seq: Math.min(named.seq, head.seq) + 1, reason: 'head-mismatch' }
+      throw new Error('two walks over one chain disagree')
     },
   )
+}
+
+type Checks = Required<Pick<VerifyLedger, 'canonical' | 'tree'>>
+
+/** Walks up to `last` in blocks; null where anything at all is not as it should be. */
+const walkBlocks = async (
+  client: PoolClient,
+  tenant: string,
+  last: number,
+  { canonical, tree }: Checks,
+): Promise<GoodChain | null> => {
+  // Two looks at the index: asked in one, every row would be looked at.
+  const beyond = await rows(
+    client,
+    `(select 1 from ledger.event where tenant = $1 and seq < 1 limit 1)
+     union all (select 1 from ledger.event where tenant = $1 and seq > $2 limit 1)`,
+    [tenant, last],
+  )
+  if (beyond.length > 0 || last < 1) return null
+  const verifier = verifyChain(sha256, { tenant, canonical, tree })
+  const contexts = contextOrder()
+  let holds = true
+  let block = 0
+  let seq = 0
+  const push = rowCutter(([envelopes, leaves, links, longest, contextText, agree]) => {
+    if (!holds) return
+    holds = false
+    // As many as the block's seqs, which are unique: so none is missing, and no hash is longer or shorter than another.
+    const count = Math.min(BLOCK, last - BLOCK * block++)
+    if (!envelopes || leaves?.length !== 32 * count || links?.length !== 32 * count) return
+    if (longest?.readInt32BE(0) !== 32 || verifier.pushBlock({ envelopes, leaves, links })) return
+    if (canonical) {
+      if (!contextText || agree?.[0] !== 1) return
+      for (const line of contextText.toString('latin1').split('\n')) {
+        const space = line.indexOf(' ')
+        seq++
+        if (!contexts(line.slice(0, space), Number(line.slice(space + 1)), seq)) return
+      }
+    }
+    holds = true
+  })
+  await copyOut(client, blocksOf(tenant, last, canonical), push)
+  const result = verifier.result()
+  return holds && result.ok ? result : null
+}
+
+/** Walks row by row, and so names the first bad event. */
+const walkRows = async (
+  client: PoolClient,
+  tenant: string,
+  { canonical, tree }: Checks,
+): Promise<GoodChain | BadEvent> => {
+  const verifier = verifyChain(sha256, { tenant, canonical, tree })
+  const contexts = contextOrder()
+  let bad: BadEvent | null = null
+  const push = rowCutter(([seqBytes, leaf, link, envelope, context, previous, agree]) => {
+    if (bad) return
+    if (!seqBytes || !leaf || !link || !context || !previous)
+      throw new Error('a column of the ledger is null that cannot be')
+    const seq = Number(seqBytes.readBigInt64BE())
+    bad = verifier.push(envelope ? { seq, leaf, link, envelope } : { seq, leaf, link })
+    if (bad || !canonical) return
+    if (!contexts(context.toString('latin1'), Number(previous.readBigInt64BE()), seq) || agree?.[0] !== 1)
+      bad = { ok: false, seq, reason: envelope || agree?.[0] === 1 ? 'column-mismatch' : 'body-missing' }
+  })
+  await copyOut(client, rowsOf(tenant), push)
+  return bad ?? verifier.result()
+}
+
+/** Whether each event names the one before it of its own context. */
+const contextOrder = (): ((context: string, previous: number, seq: number) => boolean) => {
+  const last = new Map<string, number>()
+  return (context, previous, seq) => {
+    const holds = previous === (last.get(context) ?? 0)
+    last.set(context, seq)
+    return holds
+  }
 }
 
 export interface VerifyFile {

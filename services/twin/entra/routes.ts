@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { json, operations, type Call, type Cloud, type Plane } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
 import type { ServicePrincipal } from '../estate/estate.ts'
+import { judgeSecret, noteSignIn } from './sign-in.ts'
 import type { TwinContext } from '../operation.ts'
 
 /** Resources that this directory knows, as they may stand before `/.default` in a scope. */
@@ -128,26 +129,16 @@ export function entraRoutes(cloud: Cloud) {
   )
 
   function checkSecret(principal: ServicePrincipal, secret: string) {
-    const application = estate.applications.find(({ appId }) => appId === principal.appId)
-    const now = clock.now() / 1000
-    const presented = [...(application?.passwords ?? []), ...principal.passwords].find(
-      (credential) =>
-        credential.secret === secret && credential.usableFrom <= now && credential.startsAt <= now,
+    const judged = judgeSecret(estate, principal.appId, secret, clock.now())
+    if ('credential' in judged) return noteSignIn(estate, judged.credential.keyId, clock.now())
+    throw new TokenRefusal(
+      401,
+      'invalid_client',
+      judged.number,
+      judged.number === 7_000_215
+        ? `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${principal.appId}'.`
+        : `The provided client secret keys for app '${principal.appId}' are expired. Visit the Azure portal to create new keys for your app.`,
     )
-    if (presented === undefined)
-      throw new TokenRefusal(
-        401,
-        'invalid_client',
-        7_000_215,
-        `Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '${principal.appId}'.`,
-      )
-    if (presented.endsAt <= now)
-      throw new TokenRefusal(
-        401,
-        'invalid_client',
-        7_000_222,
-        `The provided client secret keys for app '${principal.appId}' are expired. Visit the Azure portal to create new keys for your app.`,
-      )
   }
 
   async function checkAssertion(principal: ServicePrincipal, assertion: string) {

@@ -20,7 +20,7 @@ export const passwordCredential = (credential: PasswordCredential) => ({
   startDateTime: iso(credential.startsAt),
 })
 
-const keyCredential = (credential: KeyCredential) => ({
+export const keyCredential = (credential: KeyCredential) => ({
   customKeyIdentifier: credential.thumbprint,
   displayName: credential.name,
   endDateTime: iso(credential.endsAt),

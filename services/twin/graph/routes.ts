@@ -1,105 +1,36 @@
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
-import type { Caller } from '../entra/tokens.ts'
-import type { Application, PasswordCredential, ServicePrincipal } from '../estate/estate.ts'
-import { bodyOf, json, operations, type Call, type Cloud, type Plane } from '../operation.ts'
+import type { Application } from '../estate/estate.ts'
+import { json, type Call, type Cloud } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
-import { applicationObject, ownerObject, passwordCredential, servicePrincipalObject } from './objects.ts'
+import { graphAccess, readingOwned } from './access.ts'
+import { credentialRoutes } from './credentials.ts'
+import { applicationObject, ownerObject, servicePrincipalObject } from './objects.ts'
+import { policyRoutes } from './policies.ts'
+import { reportRoutes } from './reports.ts'
+
+export type GraphApp = Hono<{ Bindings: HttpBindings }>
 
 const defaultPage = 100
 const largestPage = 999
-/** addPassword without an end date gives two years. */
-const defaultLifetimeSeconds = 2 * 365 * 86_400
 
 const listQuery = ['$top', '$select', '$expand', '$count', '$filter', '$skiptoken']
 
 /**
- * Microsoft Graph v1.0: applications, their owners and password credentials, service principals.
- * @see https://learn.microsoft.com/graph/errors
+ * Microsoft Graph: applications, their owners and credentials, service principals, the directory's demands on
+ * credentials (v1.0), and how lately each credential was used (beta).
  */
 export function graphRoutes(cloud: Cloud) {
-  const { estate, clock, tokens, throttle } = cloud
-  const requestId = () => cloud.randomHex(16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
-  const throttled = (retry: number | undefined) =>
-    new Refusal(429, 'TooManyRequests', 'Too many requests.', {
-      headers: retry === undefined ? {} : { 'retry-after': String(retry) },
-    })
-  const plane: Plane = {
-    name: 'graph',
-    render(refusal) {
-      const id = requestId()
-      const date = new Date(clock.now()).toISOString().slice(0, 19)
-      return json(
-        {
-          error: {
-            code: refusal.code,
-            message: refusal.message,
-            innerError: { date, 'request-id': id, 'client-request-id': id },
-          },
-        },
-        refusal.status,
-        { 'request-id': id, ...refusal.headers },
-      )
-    },
-    throttled,
-  }
-  const operation = operations(cloud, plane)
-  const app = new Hono<{ Bindings: HttpBindings }>({
+  const { estate } = cloud
+  const access = graphAccess(cloud)
+  const { operation, admit, applicationOf, principalOf } = access
+  const app: GraphApp = new Hono({
     // `/applications(appId='…')` addresses by key, so it is routed as `/applications/(appId='…')`.
     getPath: (request) =>
       decodeURIComponent(new URL(request.url).pathname)
-        .replace(/^(\/v1\.0\/applications)(\(appId=)/, '$1/$2')
+        .replace(/^(\/v1\.0\/(?:applications|servicePrincipals))(\(appId=)/, '$1/$2')
         .replace(/(?<=.)\/$/, ''),
   })
-  const now = () => Math.floor(clock.now() / 1000)
-
-  const unauthorized = (message: string) =>
-    new Refusal(401, 'InvalidAuthenticationToken', message, {
-      headers: {
-        'www-authenticate': `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`,
-      },
-    })
-
-  /** Checks token and application role, and takes the request's units from the directory's bucket. */
-  async function admit(call: Call, roles: readonly string[], query: readonly string[] = []): Promise<Caller> {
-    const caller = await tokens.check(call.context.req.header('authorization'), [
-      'https://graph.microsoft.com',
-    ])
-    if (typeof caller === 'string')
-      throw unauthorized(
-        {
-          missing: 'Access token is empty.',
-          malformed: 'CompactToken parsing failed with error code: 80049217',
-          signature: 'Access token validation failure. Invalid signature.',
-          audience: 'Access token validation failure. Invalid audience.',
-          expired: 'Lifetime validation failed, the token is expired.',
-        }[caller],
-      )
-    if (call.tokenExpired) throw unauthorized('Lifetime validation failed, the token is expired.')
-    const unknown = [...call.url.searchParams.keys()].find((key) => !query.includes(key))
-    if (unknown !== undefined)
-      throw new Refusal(
-        400,
-        'Request_UnsupportedQuery',
-        `The query parameter '${unknown}' is not supported for this request.`,
-      )
-    // Units of the identity service: $select and small pages cost less, reads of one object cost 1, writes 2.
-    const wait = throttle.take('graph.unit', estate.directory, {
-      cost: call.context.req.method === 'GET' ? 1 : 2,
-    })
-    if (wait !== undefined) throw throttled(wait)
-    if (!roles.some((role) => caller.roles.includes(role)))
-      throw new Refusal(
-        403,
-        'Authorization_RequestDenied',
-        'Insufficient privileges to complete the operation.',
-      )
-    return caller
-  }
-
-  const reading = ['Application.Read.All', 'Application.ReadWrite.All', 'Directory.Read.All']
-  const readingOwned = [...reading, 'Application.ReadWrite.OwnedBy']
-
   function select(call: Call, context: string, object: Record<string, unknown>): Record<string, unknown> {
     const wanted = call.url.searchParams.get('$select')
     if (wanted === null) return object
@@ -191,49 +122,6 @@ export function graphRoutes(cloud: Cloud) {
     return { owners: (item as Application).owners.slice(0, 20).map(ownerObject) }
   }
 
-  const absent = (id: string) =>
-    new Refusal(
-      404,
-      'Request_ResourceNotFound',
-      `Resource '${id}' does not exist or one of its queried reference-property objects are not present.`,
-    )
-
-  function applicationOf(call: Call): Application {
-    const id = call.context.req.param('id') ?? ''
-    const byAppId = id.match(/^\(appId='([^']*)'\)$/)?.[1]
-    const application = estate.applications.find((one) =>
-      byAppId === undefined ? one.id === id : one.appId === byAppId,
-    )
-    if (application === undefined) throw absent(id)
-    return application
-  }
-
-  /** Changing an application takes the role for all of them, or ownership of this one. */
-  async function admitChange(call: Call, application: () => Application): Promise<Application> {
-    const caller = await admit(call, ['Application.ReadWrite.All', 'Application.ReadWrite.OwnedBy'])
-    const target = application()
-    const owns = target.owners.some(({ id }) => id === caller.objectId)
-    if (!caller.roles.includes('Application.ReadWrite.All') && !owns)
-      throw new Refusal(
-        403,
-        'Authorization_RequestDenied',
-        'Insufficient privileges to complete the operation.',
-      )
-    return target
-  }
-
-  const instant = (value: unknown, fallback: number): number => {
-    if (value === undefined || value === null) return fallback
-    const at = typeof value === 'string' ? Date.parse(value) : Number.NaN
-    if (Number.isNaN(at))
-      throw new Refusal(
-        400,
-        'Request_BadRequest',
-        "Invalid value specified for property 'endDateTime' of resource 'PasswordCredential'.",
-      )
-    return Math.floor(at / 1000)
-  }
-
   app.get(
     '/v1.0/applications',
     operation('applications.list', async (call) => {
@@ -254,10 +142,7 @@ export function graphRoutes(cloud: Cloud) {
     '/v1.0/servicePrincipals/:id',
     operation('service-principals.get', async (call) => {
       await admit(call, readingOwned, ['$select'])
-      const id = call.context.req.param('id') ?? ''
-      const principal: ServicePrincipal | undefined = estate.servicePrincipals.find((one) => one.id === id)
-      if (principal === undefined) throw absent(id)
-      return json(select(call, 'servicePrincipal', servicePrincipalObject(estate, principal)))
+      return json(select(call, 'servicePrincipal', servicePrincipalObject(estate, principalOf(call))))
     }),
   )
   const getApplication = operation('applications.get', async (call) => {
@@ -281,59 +166,9 @@ export function graphRoutes(cloud: Cloud) {
       })
     }),
   )
-  app.post(
-    '/v1.0/applications/:id/addPassword',
-    operation(
-      'applications.add-password',
-      async (call) => {
-        const application = await admitChange(call, () => applicationOf(call))
-        const body = await bodyOf(call)
-        const given: Record<string, unknown> =
-          typeof body.passwordCredential === 'object' && body.passwordCredential !== null
-            ? { ...body.passwordCredential }
-            : {}
-        const startsAt = instant(given.startDateTime, now())
-        const endsAt = instant(given.endDateTime, startsAt + defaultLifetimeSeconds)
-        if (endsAt <= startsAt || endsAt <= now())
-          throw new Refusal(400, 'Request_BadRequest', 'Key credential end date is invalid.')
-        const credential: PasswordCredential = {
-          keyId: requestId(),
-          name: typeof given.displayName === 'string' ? given.displayName : null,
-          secret: `canary-${cloud.randomHex(16)}`,
-          startsAt,
-          endsAt,
-          usableFrom: (clock.now() + cloud.settings.credentialReplicationMs) / 1000,
-        }
-        application.passwords.push(credential)
-        return json({
-          '@odata.context': `https://${call.host}/v1.0/$metadata#microsoft.graph.passwordCredential`,
-          ...passwordCredential(credential),
-          secretText: credential.secret,
-        })
-      },
-      { mutates: true },
-    ),
-  )
-  app.post(
-    '/v1.0/applications/:id/removePassword',
-    operation(
-      'applications.remove-password',
-      async (call) => {
-        const application = await admitChange(call, () => applicationOf(call))
-        const { keyId } = await bodyOf(call)
-        const at = application.passwords.findIndex((credential) => credential.keyId === keyId)
-        if (at === -1)
-          throw new Refusal(
-            400,
-            'Request_BadRequest',
-            `No password credential found with keyId '${String(keyId)}'.`,
-          )
-        application.passwords.splice(at, 1)
-        return new Response(null, { status: 204 })
-      },
-      { mutates: true },
-    ),
-  )
+  credentialRoutes(app, cloud, access)
+  policyRoutes(app, cloud, access)
+  reportRoutes(app, cloud, access)
   app.notFound(
     operation('unknown', (call) => {
       const segment = call.url.pathname.split('/')[2] ?? ''

@@ -24,13 +24,19 @@ import {
   vaultOf,
   versionOf,
 } from './access.ts'
+import {
+  certificateOperationRoutes,
+  newSeed,
+  pendingBody,
+  settle,
+  statusOf,
+} from './certificate-operations.ts'
 import { deletedRoutes } from './deleted.ts'
 import { shapeFrom } from './key-request.ts'
 import type { KeyVaultApp, KeyVaultOperation } from './routes.ts'
 import { x509 } from './x509.ts'
 
 const read = { action: 'certificates/read', permission: 'list', collection: 'certificates' } as const
-const monthSeconds = 30.4375 * 86_400
 
 const record = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? { ...value } : {}
@@ -137,31 +143,9 @@ export function certificateRoutes(app: KeyVaultApp, cloud: Cloud, operation: Key
     }
   }
 
-  /** Completes an operation whose time has come; the service does so by itself, here it is done when looked at. */
-  function settle(item: Certificate) {
-    const { pending, policy } = item
-    if (pending === null || pending.cancelled || pending.completesAt > cloud.clock.now()) return
-    if (item.versions.some(({ version }) => version === pending.id)) return
-    const from = Math.floor(pending.completesAt / 1000)
-    const previous = item.versions.at(-1)
-    item.versions.push({
-      version: pending.id,
-      shape: policy.shape,
-      seed: policy.reuseKey && previous !== undefined ? previous.seed : cloud.randomHex(32),
-      serial: cloud.randomHex(16).replace(/^./, '1'),
-      value: `canary-${cloud.randomHex(16)}`,
-      enabled: pending.enabled,
-      created: from,
-      updated: from,
-      notBefore: from,
-      expires: from + Math.round(policy.validityMonths * monthSeconds),
-      tags: pending.tags,
-    })
-    cloud.changed()
-  }
   function settled(vault: Vault, name: string): Certificate {
     const item = live(vault.certificates, 'certificates', name)
-    settle(item)
+    settle(cloud, item)
     return item
   }
   function issued(vault: Vault, name: string): Certificate {
@@ -169,26 +153,6 @@ export function certificateRoutes(app: KeyVaultApp, cloud: Cloud, operation: Key
     if (item.versions.length === 0) throw notFound('certificates', name)
     return item
   }
-  function pendingBody(vault: Vault, item: Certificate) {
-    const { pending } = item
-    if (pending === null)
-      throw new Refusal(404, 'PendingCertificateNotFound', `Pending certificate not found: ${item.name}`)
-    const done = item.versions.some(({ version }) => version === pending.id)
-    return {
-      id: `${id(vault, item)}/pending`,
-      issuer: { name: item.policy.issuer, cert_transparency: false },
-      cancellation_requested: pending.cancelled,
-      status: done ? 'completed' : pending.cancelled ? 'cancelled' : 'inProgress',
-      ...(done
-        ? { target: id(vault, item) }
-        : {
-            status_details:
-              'Pending certificate created. Certificate request is in progress. This may take some time based on the issuer provider. Please check again later.',
-          }),
-      request_id: pending.id,
-    }
-  }
-
   /** A first certificate that its issuer has not made yet: a disabled version with a policy and no contents. */
   const unissued = (vault: Vault, item: Certificate) => ({
     id: `${id(vault, item)}/${item.pending?.id ?? ''}`,
@@ -205,7 +169,7 @@ export function certificateRoutes(app: KeyVaultApp, cloud: Cloud, operation: Key
         const vault = vaultOf(cloud, call.host)
         await enter(cloud, vault, call, read)
         const all = Object.values(vault.certificates).filter(({ deleted }) => deleted === null)
-        all.forEach(settle)
+        all.forEach((item) => settle(cloud, item))
         const shown = byName(all.filter(({ versions }) => versions.length > 0))
         return page(
           call,
@@ -257,41 +221,7 @@ export function certificateRoutes(app: KeyVaultApp, cloud: Cloud, operation: Key
       { query: ['api-version'] },
     ),
   )
-  app.get(
-    '/certificates/:name/pending',
-    operation(
-      'certificates.get-operation',
-      async (call) => {
-        const vault = vaultOf(cloud, call.host)
-        const name = nameOf(call)
-        await enter(cloud, vault, call, { ...read, permission: 'get' }, name)
-        return json(pendingBody(vault, settled(vault, name)))
-      },
-      { query: ['api-version', 'request_id'] },
-    ),
-  )
-  app.patch(
-    '/certificates/:name/pending',
-    operation(
-      'certificates.cancel',
-      async (call) => {
-        const vault = vaultOf(cloud, call.host)
-        const name = nameOf(call)
-        await enter(
-          cloud,
-          vault,
-          call,
-          { action: 'certificates/update/action', permission: 'update', collection: 'certificates' },
-          name,
-        )
-        const item = settled(vault, name)
-        const { cancellation_requested: cancel } = await bodyOf(call)
-        if (item.pending !== null && cancel === true) item.pending.cancelled = true
-        return json(pendingBody(vault, item))
-      },
-      { query: ['api-version'], mutates: true },
-    ),
-  )
+  certificateOperationRoutes(app, cloud, operation, { id, bundle, settled })
   app.get(
     '/certificates/:name/:version?',
     operation(
@@ -329,9 +259,9 @@ export function certificateRoutes(app: KeyVaultApp, cloud: Cloud, operation: Key
         )
         const existing = vault.certificates[name.toLowerCase()]
         refuseDeletedName(existing, 'certificates', name)
-        if (existing !== undefined) settle(existing)
+        if (existing !== undefined) settle(cloud, existing)
         const running = existing?.pending
-        if (running != null && !running.cancelled && running.completesAt > cloud.clock.now())
+        if (existing !== undefined && running != null && statusOf(cloud, existing, running) === 'inProgress')
           throw new Refusal(
             409,
             'Conflict',
@@ -350,13 +280,17 @@ export function certificateRoutes(app: KeyVaultApp, cloud: Cloud, operation: Key
         item.policy = policy
         item.pending = {
           id: cloud.randomHex(16),
-          completesAt: cloud.clock.now() + cloud.settings.certificateIssuanceMs,
+          // What no issuer is named for waits until somebody brings the signed certificate.
+          completesAt:
+            policy.issuer === 'Unknown' ? null : cloud.clock.now() + cloud.settings.certificateIssuanceMs,
+          seed: newSeed(cloud, policy, item.versions.at(-1)),
+          failed: cloud.settings.certificateIssuanceFails,
           enabled: record(body.attributes).enabled !== false,
           tags: tagsIn(body) ?? null,
           cancelled: false,
         }
         vault.certificates[name.toLowerCase()] = item
-        return json(pendingBody(vault, item), 202, {
+        return json(pendingBody(cloud, id(vault, item), item), 202, {
           location: `${id(vault, item)}/pending?api-version=${call.url.searchParams.get('api-version') ?? ''}&request_id=${item.pending.id}`,
           'retry-after': '10',
         })

@@ -1,10 +1,11 @@
-import { createECDH, createHash } from 'node:crypto'
+import { createECDH, createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import type { Curve, KeyShape } from '../estate/estate.ts'
 
 /**
  * Key material follows from a seed, so that an estate of a hundred thousand items is cheap to make and the same
  * every time. EC keys are real pairs, and sign. Of an RSA key only the public half exists: a number of the right
- * length that nobody knows the factors of, the twin included, so RSA private operations are refused.
+ * length that nobody knows the factors of, the twin included, so RSA private operations are refused; except where the
+ * seed is a private key in PEM, which it is for requests that somebody else has to sign.
  */
 const curves = {
   'P-256': {
@@ -57,6 +58,8 @@ function point(curve: Curve, secret: bigint): { x: Buffer; y: Buffer } {
   return { x: uncompressed.subarray(1, 1 + width), y: uncompressed.subarray(1 + width) }
 }
 
+const isPem = (seed: string) => seed.startsWith('-----BEGIN PRIVATE KEY-----')
+
 export type PublicKey =
   | { readonly kty: 'RSA'; readonly n: Buffer; readonly e: Buffer }
   | { readonly kty: 'EC'; readonly curve: Curve; readonly x: Buffer; readonly y: Buffer }
@@ -64,6 +67,14 @@ export type PublicKey =
 export function publicKey(shape: KeyShape, seed: string): PublicKey {
   if ('curve' in shape)
     return { kty: 'EC', curve: shape.curve, ...point(shape.curve, scalar(seed, shape.curve)) }
+  if (isPem(seed)) {
+    const jwk = createPublicKey(seed).export({ format: 'jwk' })
+    return {
+      kty: 'RSA',
+      n: Buffer.from(jwk.n ?? '', 'base64url'),
+      e: Buffer.from(jwk.e ?? '', 'base64url'),
+    }
+  }
   const n = bytesFrom(seed, shape.bits / 8)
   n[0] = (n[0] ?? 0) | 0x80
   n[n.length - 1] = (n[n.length - 1] ?? 0) | 1
@@ -102,4 +113,23 @@ export function signDigest(curve: Curve, seed: string, digest: Uint8Array): Buff
   const r = modulo(toNumber(point(curve, nonce).x), order)
   const s = modulo(inverse(nonce, order) * (message + r * secret), order)
   return Buffer.concat([toBytes(r, width), toBytes(s, width)])
+}
+
+/** The public half as SubjectPublicKeyInfo (RFC 5280). */
+export function publicKeyDer(shape: KeyShape, seed: string): Buffer {
+  const key = publicKey(shape, seed)
+  const names = { 'P-256': 'P-256', 'P-256K': 'secp256k1', 'P-384': 'P-384', 'P-521': 'P-521' } as const
+  const text = (bytes: Buffer) => bytes.toString('base64url')
+  const jwk =
+    key.kty === 'RSA'
+      ? { kty: 'RSA', n: text(key.n), e: text(key.e) }
+      : { kty: 'EC', crv: names[key.curve], x: text(key.x), y: text(key.y) }
+  return createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'der' })
+}
+
+/** Signs bytes with SHA-256 and the private half; undefined for an RSA key that has none. */
+export function signBytes(shape: KeyShape, seed: string, bytes: Uint8Array): Buffer | undefined {
+  if (isPem(seed)) return sign('sha256', bytes, createPrivateKey(seed))
+  if (!('curve' in shape)) return undefined
+  return signDigest(shape.curve, seed, createHash('sha256').update(bytes).digest())
 }

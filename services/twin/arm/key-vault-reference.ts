@@ -1,4 +1,4 @@
-import type { Estate, Site } from '../estate/estate.ts'
+import type { Estate } from '../estate/estate.ts'
 import { vaultId } from '../estate/estate.ts'
 import { mayDo } from '../estate/roles.ts'
 
@@ -37,10 +37,10 @@ export function parseReference(value: string): Reference | undefined {
     : { vault, secret, version: parts.get('secretversion') || null }
 }
 
-/** How App Service itself fares with a reference: the site's identity has to reach the secret. */
+/** How the platform itself fares with a reference: the workload's identity has to reach the secret. */
 export function resolve(
   estate: Estate,
-  site: Site,
+  identity: string,
   reference: Reference,
 ): { status: string; activeVersion: string | null } {
   const vault = estate.vaults.find(({ name }) => name.toLowerCase() === reference.vault.toLowerCase())
@@ -49,13 +49,13 @@ export function resolve(
     vault.rbac === true
       ? mayDo(
           estate,
-          site.identity,
+          identity,
           'Microsoft.KeyVault/vaults/secrets/getSecret/action',
           `${vaultId(vault)}/secrets/${reference.secret}`,
           { data: true },
         )
       : vault.accessPolicies.some(
-          ({ principal, secrets }) => principal === site.identity && secrets.includes('get'),
+          ({ principal, secrets }) => principal === identity && secrets.includes('get'),
         )
   if (!allowed) return { status: 'AccessToKeyVaultDenied', activeVersion: null }
   const name = reference.secret.toLowerCase()
@@ -65,7 +65,8 @@ export function resolve(
     reference.version === null
       ? item.versions.at(-1)
       : item.versions.find((one) => one.version === reference.version)
-  return version === undefined
-    ? { status: 'SecretVersionNotFound', activeVersion: null }
-    : { status: 'Resolved', activeVersion: version.version }
+  if (version === undefined) return { status: 'SecretVersionNotFound', activeVersion: null }
+  // The newest version is asked for without regard to whether it may be read.
+  if (!version.enabled) return { status: 'AccessToKeyVaultDenied', activeVersion: null }
+  return { status: 'Resolved', activeVersion: version.version }
 }

@@ -11,7 +11,9 @@ import {
   resourceGroupResource,
   roleAssignmentResource,
   roleDefinitionResource,
+  serviceBusResource,
   siteResource,
+  storageAccountResource,
   subscriptionResource,
   vaultResource,
 } from './resources.ts'
@@ -46,6 +48,8 @@ const tables: Record<Table, (estate: Estate, subscriptions: readonly string[]) =
     ...estate.vaults.map((vault) => vaultResource(estate, vault)),
     ...estate.sites.map((site) => siteResource(estate, site)),
     ...estate.containerApps.map((app) => containerAppResource(estate, app)),
+    ...estate.storageAccounts.map(storageAccountResource),
+    ...estate.serviceBusNamespaces.map(serviceBusResource),
   ],
   resourcecontainers: (estate) =>
     estate.subscriptions.flatMap((subscription) => [

@@ -3,7 +3,9 @@ import type {
   Estate,
   RoleAssignment,
   RoleDefinition,
+  ServiceBusNamespace,
   Site,
+  StorageAccount,
   Subscription,
   Vault,
 } from '../estate/estate.ts'
@@ -130,11 +132,44 @@ export const containerAppResource = (estate: Estate, app: ContainerApp): Resourc
       secrets: app.secrets.map(({ name, keyVaultUrl }) =>
         keyVaultUrl === undefined ? { name } : { name, keyVaultUrl, identity: 'System' },
       ),
-      activeRevisionsMode: 'Single',
+      activeRevisionsMode: app.mode,
     },
+    latestRevisionName: app.revisions.at(-1)?.name ?? null,
+    latestReadyRevisionName: app.revisions.findLast(({ weight }) => weight > 0)?.name ?? null,
     template: {
       containers: [{ name: app.name, image: `registry.contoso.example/${app.name}:1`, env: app.env }],
     },
+  },
+})
+
+/** @see https://learn.microsoft.com/rest/api/storagerp/storage-accounts/get-properties */
+export const storageAccountResource = (account: StorageAccount): Resource => ({
+  id: resourceId(account, 'Microsoft.Storage/storageAccounts', account.name),
+  name: account.name,
+  type: 'Microsoft.Storage/storageAccounts',
+  kind: 'StorageV2',
+  location: account.location,
+  tags: account.tags,
+  properties: {
+    provisioningState: 'Succeeded',
+    allowSharedKeyAccess: account.sharedKey,
+    primaryEndpoints: { blob: `https://${account.name}.blob.core.windows.net/` },
+    keyCreationTime: Object.fromEntries(account.keys.map(({ name, created }) => [name, iso(created)])),
+  },
+})
+
+/** @see https://learn.microsoft.com/rest/api/servicebus/controlplane-stable/namespaces/get */
+export const serviceBusResource = (namespace: ServiceBusNamespace): Resource => ({
+  id: resourceId(namespace, 'Microsoft.ServiceBus/namespaces', namespace.name),
+  name: namespace.name,
+  type: 'Microsoft.ServiceBus/namespaces',
+  location: namespace.location,
+  tags: namespace.tags,
+  properties: {
+    provisioningState: 'Succeeded',
+    status: 'Active',
+    disableLocalAuth: !namespace.localAuth,
+    serviceBusEndpoint: `https://${namespace.name}.servicebus.windows.net:443/`,
   },
 })
 

@@ -1,4 +1,3 @@
-import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { Caller } from '../entra/tokens.ts'
 import {
@@ -13,41 +12,45 @@ import { mayDo, seesInto } from '../estate/roles.ts'
 import { json, operations, type Call, type Cloud } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
 import { type apiVersions, armPlane, authenticate, authorize, spend } from './access.ts'
-import { parseReference, resolve } from './key-vault-reference.ts'
+import { type ArmApp, groupPath, type InsideArm } from './inside.ts'
+import { containerAppRoutes } from './container-apps.ts'
 import { queryResources } from './resource-graph.ts'
 import {
   containerAppResource,
   resourceGroupResource,
-  roleAssignmentResource,
-  roleDefinitionResource,
   siteResource,
   subscriptionResource,
   vaultResource,
 } from './resources.ts'
+import { roleRoutes } from './roles.ts'
+import { serviceBusRoutes } from './service-bus.ts'
+import { siteSettingRoutes } from './site-settings.ts'
+import { storageAccountRoutes } from './storage-accounts.ts'
 
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
 
 /**
- * Resource Manager: subscriptions, resource groups, vaults, sites with their settings, container apps, roles,
- * diagnostic settings, and Resource Graph's query endpoint, which lives on the same host.
+ * Resource Manager: subscriptions, resource groups, vaults, sites, container apps, storage accounts, Service Bus
+ * namespaces, roles, diagnostic settings, and Resource Graph's query endpoint, which lives on the same host.
  */
 export function armRoutes(cloud: Cloud) {
   const { estate } = cloud
   // Resource Manager's paths do not distinguish case, nor does a trailing slash matter.
-  const app = new Hono<{ Bindings: HttpBindings }>({ getPath: lowerKeywords })
+  const app: ArmApp = new Hono({ getPath: lowerKeywords })
   const operation = operations(cloud, armPlane)
 
-  /** Authenticated caller and the subscription of the path, once a read was spent on it. */
+  /** Authenticated caller and the subscription of the path, once a read (or a write) was spent on it. */
   async function inSubscription(
     call: Call,
     type: keyof typeof apiVersions,
+    kind: 'arm.read' | 'arm.write' = 'arm.read',
   ): Promise<{ caller: Caller; subscription: Subscription }> {
     const caller = await authenticate(cloud, call, type)
     const id = call.context.req.param('subscription') ?? ''
     const subscription = estate.subscriptions.find((candidate) => same(candidate.id, id))
     if (subscription === undefined || !seesInto(estate, caller.objectId, `/subscriptions/${subscription.id}`))
       throw new Refusal(404, 'SubscriptionNotFound', `The subscription '${id}' could not be found.`)
-    spend(cloud, caller, subscription.id)
+    spend(cloud, caller, subscription.id, kind)
     return { caller, subscription }
   }
   const missing = (type: string, name: string, group: string) =>
@@ -156,7 +159,6 @@ export function armRoutes(cloud: Cloud) {
     ),
   )
 
-  const groupPath = '/subscriptions/:subscription/resourcegroups/:group'
   const inGroup = <T extends { resourceGroup: string }>(call: Call, items: readonly T[]) => {
     const group = call.context.req.param('group')
     return group === undefined ? items : items.filter((item) => same(item.resourceGroup, group))
@@ -253,60 +255,6 @@ export function armRoutes(cloud: Cloud) {
     `${groupPath}/providers/microsoft.web/sites/:name`,
     getOf('sites.get', 'sites', 'Microsoft.Web/sites', estate.sites, siteId, site),
   )
-  app.get(
-    `${groupPath}/providers/microsoft.web/sites/:name/config/configreferences/appsettings`,
-    operation(
-      'sites.key-vault-references',
-      async (call) => {
-        const { caller } = await inSubscription(call, 'sites')
-        const item = named(estate.sites, call, 'Microsoft.Web/sites')
-        authorize(cloud, caller, 'Microsoft.Web/sites/config/read', siteId(item))
-        const references = item.settings.flatMap(({ name, value }) => {
-          const reference = parseReference(value)
-          return reference === undefined ? [] : [{ name, value, reference }]
-        })
-        return json({
-          value: references.map(({ name, value, reference }) => ({
-            id: `${siteId(item)}/config/configreferences/appsettings/${name}`,
-            name,
-            type: 'Microsoft.Web/sites/config/configreferences',
-            location: item.location,
-            properties: {
-              reference: value,
-              vaultName: reference.vault,
-              secretName: reference.secret,
-              secretVersion: reference.version ?? '',
-              identityType: { type: 'SystemAssigned' },
-              details: '',
-              source: 'KeyVault',
-              ...resolve(estate, item, reference),
-            },
-          })),
-        })
-      },
-      plain,
-    ),
-  )
-  app.post(
-    `${groupPath}/providers/microsoft.web/sites/:name/config/appsettings/list`,
-    operation(
-      'sites.app-settings',
-      async (call) => {
-        const { caller } = await inSubscription(call, 'sites')
-        const item = named(estate.sites, call, 'Microsoft.Web/sites')
-        authorize(cloud, caller, 'Microsoft.Web/sites/config/list/action', siteId(item))
-        return json({
-          id: `${siteId(item)}/config/appsettings`,
-          name: 'appsettings',
-          type: 'Microsoft.Web/sites/config',
-          location: item.location,
-          properties: Object.fromEntries(item.settings.map(({ name, value }) => [name, value])),
-        })
-      },
-      plain,
-    ),
-  )
-
   const containerApp = (item: ContainerApp) => containerAppResource(estate, item)
   app.get(
     '/subscriptions/:subscription/providers/microsoft.app/containerapps',
@@ -330,61 +278,12 @@ export function armRoutes(cloud: Cloud) {
       containerApp,
     ),
   )
-  app.post(
-    `${groupPath}/providers/microsoft.app/containerapps/:name/listsecrets`,
-    operation(
-      'container-apps.list-secrets',
-      async (call) => {
-        const { caller } = await inSubscription(call, 'containerApps')
-        const item = named(estate.containerApps, call, 'Microsoft.App/containerApps')
-        authorize(cloud, caller, 'Microsoft.App/containerApps/listSecrets/action', containerAppId(item))
-        return json({
-          value: item.secrets.map((secret) =>
-            secret.keyVaultUrl === undefined ? secret : { ...secret, identity: 'System' },
-          ),
-        })
-      },
-      plain,
-    ),
-  )
-
-  app.get(
-    '/subscriptions/:subscription/providers/microsoft.authorization/roleassignments',
-    operation(
-      'role-assignments.list',
-      async (call) => {
-        const { caller, subscription } = await inSubscription(call, 'roleAssignments')
-        const scope = `/subscriptions/${subscription.id}`
-        authorize(cloud, caller, 'Microsoft.Authorization/roleAssignments/read', scope)
-        const here = estate.roleAssignments.filter(
-          (assignment) =>
-            same(assignment.scope, scope) ||
-            assignment.scope.toLowerCase().startsWith(`${scope.toLowerCase()}/`),
-        )
-        return paged(call, here, (assignment) => roleAssignmentResource(estate, assignment))
-      },
-      top,
-    ),
-  )
-  app.get(
-    '/subscriptions/:subscription/providers/microsoft.authorization/roledefinitions',
-    operation(
-      'role-definitions.list',
-      async (call) => {
-        const { caller, subscription } = await inSubscription(call, 'roleDefinitions')
-        authorize(
-          cloud,
-          caller,
-          'Microsoft.Authorization/roleDefinitions/read',
-          `/subscriptions/${subscription.id}`,
-        )
-        return paged(call, estate.roleDefinitions, (definition) =>
-          roleDefinitionResource(subscription.id, definition),
-        )
-      },
-      top,
-    ),
-  )
+  const inside: InsideArm = { app, cloud, operation, inSubscription, named, paged }
+  siteSettingRoutes(inside)
+  containerAppRoutes(inside)
+  storageAccountRoutes(inside)
+  serviceBusRoutes(inside)
+  roleRoutes(inside)
   app.post(
     '/providers/microsoft.resourcegraph/resources',
     operation('resource-graph.query', (call) => queryResources(cloud, call), plain),
@@ -405,12 +304,27 @@ export function armRoutes(cloud: Cloud) {
   return app
 }
 
+/** Path segments that a name or an id comes after. */
+const namesAfter = [
+  'subscriptions',
+  'resourcegroups',
+  'vaults',
+  'sites',
+  'containerapps',
+  'revisions',
+  'storageaccounts',
+  'namespaces',
+  'authorizationrules',
+  'roleassignments',
+  'roledefinitions',
+]
+
 /** Lower-cases the fixed words of a Resource Manager path; names and ids keep their case. */
 function lowerKeywords(request: Request): string {
   const parts = new URL(request.url).pathname.replace(/(?<=.)\/$/, '').split('/')
   const isName = (index: number) => {
     const before = parts[index - 1]?.toLowerCase() ?? ''
-    return ['subscriptions', 'resourcegroups', 'vaults', 'sites', 'containerapps'].includes(before)
+    return namesAfter.includes(before)
   }
   return parts.map((part, index) => (isName(index) ? part : part.toLowerCase())).join('/')
 }

@@ -11,17 +11,17 @@ import { readState, writeState } from './estate/state-file.ts'
  * The cloud as a process: prints one JSON line {url, identityEndpoint, identityHeader, directory} when it is
  * ready and ends when its stdin closes, which happens when the process that started it ends.
  *
- *   node cloud-main.ts [--port 0] [--estate contoso|clean|generated:VxSxKxC] [--state FILE]
+ *   node cloud-main.ts [--port 0] [--estate contoso|clean|workshop|generated:VxSxKxC] [--state FILE]
  *
  * With --state the estate, once seeded, is kept there with its dates and whatever was changed since.
  */
 const saveEveryMs = 1_000
 
 function estateNamed(name: string, nowMs: number): Estate {
-  if (name === 'contoso' || name === 'clean') return seededEstates[name](nowMs)
+  if (name === 'contoso' || name === 'clean' || name === 'workshop') return seededEstates[name](nowMs)
   const [, vaults, secrets, keys, certificates] = name.match(/^generated:(\d+)x(\d+)x(\d+)(?:x(\d+))?$/) ?? []
   if (vaults === undefined)
-    throw new Error(`--estate must be contoso, clean or generated:VxSxKxC, not '${name}'.`)
+    throw new Error(`--estate must be contoso, clean, workshop or generated:VxSxKxC, not '${name}'.`)
   return generatedEstate({
     vaults: Number(vaults),
     secrets: Number(secrets),

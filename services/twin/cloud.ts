@@ -6,6 +6,9 @@ import { Hono } from 'hono'
 import type { JWK } from 'jose'
 import { armRoutes } from './arm/routes.ts'
 import { type Clock, movableClock } from './clock.ts'
+import { type Consumer, consumer, type Holds, type SignsInto } from './consumer.ts'
+import { accountOf, blobRoutes } from './data/blob-storage.ts'
+import { namespaceOf, serviceBusDataRoutes } from './data/service-bus.ts'
 import { entraRoutes, managedIdentityRoutes } from './entra/routes.ts'
 import { newSigningKey, tokenAuthority } from './entra/tokens.ts'
 import { type Estate, secretCanaries } from './estate/estate.ts'
@@ -59,6 +62,8 @@ export interface RunningCloud {
   secretCanaries(): string[]
   /** A token of a workload outside Azure, for federated credentials (the cluster's own token). */
   workloadToken(subject: string, issuer: string, audience?: string): Promise<string>
+  /** A workload that signs in with what it holds, after each operation and each move of the clock. */
+  consume(where: Holds, into: SignsInto): Consumer
   /** Ends all connections and the server. */
   stop(): Promise<void>
 }
@@ -72,7 +77,18 @@ let processKey: Promise<JWK> | undefined
  */
 export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
   const { estate, tsa } = options
-  const clock = options.clock ?? movableClock(Date.now)
+  const given = options.clock ?? movableClock(Date.now)
+  const watching = new Set<() => void>()
+  const watch = () => {
+    for (const look of watching) look()
+  }
+  const clock: Clock = {
+    ...given,
+    advance(ms) {
+      given.advance(ms)
+      watch()
+    },
+  }
   const signingKey = options.signingKey ?? (await (processKey ??= newSigningKey()))
   const identityHeader = options.identityHeader ?? randomBytes(16).toString('hex')
   const calls = new Map<string, number>()
@@ -84,7 +100,11 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
     faults: faultRegistry(options.faults),
     settings: {
       credentialReplicationMs: 0,
+      signInReportLagMs: 0,
+      revisionStartMs: 0,
+      revisionsHealthy: true,
       certificateIssuanceMs: 0,
+      certificateIssuanceFails: false,
       keyVaultRetryAfter: false,
       tokenLifetimeSeconds: 3_599,
       ...options.settings,
@@ -92,6 +112,7 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
     calls,
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
     changed: options.changed ?? (() => undefined),
+    watch,
   }
 
   const identity = managedIdentityRoutes(cloud, identityHeader)
@@ -101,12 +122,16 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
     'graph.microsoft.com': graphRoutes(cloud),
   }
   const vaults = keyVaultRoutes(cloud)
+  const blobs = blobRoutes(cloud)
+  const buses = serviceBusDataRoutes(cloud)
   const named = new Map(Object.entries(planes))
   const front = new Hono<{ Bindings: HttpBindings }>()
   // Each plane has its own routes and errors, so a request is handed over whole.
   const planeOf = (host: string) =>
     named.get(host) ??
-    (host.endsWith('.vault.azure.net') && findVault(estate.vaults, host) !== undefined ? vaults : undefined)
+    (findVault(estate.vaults, host) && vaults) ??
+    (accountOf(cloud, host) && blobs) ??
+    (namespaceOf(cloud, host) && buses)
   front.all('*', async (context) => {
     const { headers, url } = context.req.raw
     const host = hostOf(headers)
@@ -148,6 +173,18 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
     secretCanaries: () => secretCanaries(estate),
     workloadToken: (subject, issuer, audience = 'api://AzureADTokenExchange') =>
       cloud.tokens.issueWorkload(subject, issuer, audience),
+    consume(where, into) {
+      const made = consumer(
+        estate,
+        () => clock.now(),
+        where,
+        into,
+        () => watching.delete(made.look),
+      )
+      watching.add(made.look)
+      made.look()
+      return made.consumer
+    },
     async stop() {
       const closed = once(server, 'close')
       server.close()

@@ -3,10 +3,14 @@ export type Trouble =
   | { readonly kind: 'latency'; readonly ms: number }
   /** 429 in the plane's own shape; without `retryAfterSeconds` there is no Retry-After header. */
   | { readonly kind: 'throttled'; readonly retryAfterSeconds?: number }
-  /** A 5xx in the plane's own shape. */
-  | { readonly kind: 'error'; readonly status: 500 | 502 | 503 | 504 }
-  /** The connection ends without an answer. */
-  | { readonly kind: 'reset' }
+  /** A 5xx in the plane's own shape; `after`: once what was asked for is done. */
+  | { readonly kind: 'error'; readonly status: 500 | 502 | 503 | 504; readonly after?: true }
+  /** The connection ends without an answer; `after`: once what was asked for is done. */
+  | { readonly kind: 'reset'; readonly after?: true }
+  /** No answer until the client gives up (or two minutes); `after`: once what was asked for is done. */
+  | { readonly kind: 'hang'; readonly after?: true }
+  /** Something else happens meanwhile: a change made by hand, a clock that jumps, a process that is killed. */
+  | { readonly kind: 'meanwhile'; readonly happen: () => void; readonly after?: true }
   /** The body stops half way, though its length was announced. */
   | { readonly kind: 'partial-page' }
   /** A 200 whose body is not what its content type says. */
@@ -21,6 +25,10 @@ export interface Fault {
   readonly operation?: string
   /** Host the call was meant for, such as `kv-payments.vault.azure.net`; default: any. */
   readonly host?: string
+  /** Only calls that change something: signed ones, of operations that write. */
+  readonly mutating?: true
+  /** So many matching calls pass untroubled first. */
+  readonly skip?: number
   /** So many matching calls are troubled; default: every one until removed. */
   readonly times?: number
   readonly trouble: Trouble
@@ -34,23 +42,35 @@ export interface Faults {
 
 interface Active {
   readonly fault: Fault
+  skip: number
   left: number
   readonly seen: Map<string, Response>
 }
 
 export interface ActiveFaults extends Faults {
   /** The troubles that befall this call, each counted down once. */
-  befalling(operation: string, host: string): Active[]
+  befalling(operation: string, host: string, mutates: boolean): Active[]
 }
 
-const matches = ({ operation, host }: Fault, calledOperation: string, calledHost: string): boolean =>
+const matches = (
+  { operation, host, mutating }: Fault,
+  calledOperation: string,
+  calledHost: string,
+  mutates: boolean,
+): boolean =>
+  (mutating === undefined || mutates) &&
   (host === undefined || host === calledHost) &&
   (operation === undefined || calledOperation === operation || calledOperation.startsWith(`${operation}.`))
 
 export function faultRegistry(initial: readonly Fault[] = []): ActiveFaults {
   const active = new Set<Active>()
   const add = (fault: Fault) => {
-    const entry: Active = { fault, left: fault.times ?? Number.POSITIVE_INFINITY, seen: new Map() }
+    const entry: Active = {
+      fault,
+      skip: fault.skip ?? 0,
+      left: fault.times ?? Number.POSITIVE_INFINITY,
+      seen: new Map(),
+    }
     active.add(entry)
     return () => void active.delete(entry)
   }
@@ -58,8 +78,10 @@ export function faultRegistry(initial: readonly Fault[] = []): ActiveFaults {
   return {
     add,
     clear: () => active.clear(),
-    befalling(operation, host) {
-      const hit = [...active].filter((entry) => matches(entry.fault, operation, host))
+    befalling(operation, host, mutates) {
+      const hit = [...active].filter(
+        (entry) => matches(entry.fault, operation, host, mutates) && entry.skip-- <= 0,
+      )
       for (const entry of hit) if (--entry.left <= 0) active.delete(entry)
       return hit
     },

@@ -4,7 +4,7 @@
  * local time-stamp authority. Prints one line of JSON, `{ "environment": { … } }`, with the variables that point
  * the product at them, and ends, with all that it started, when its standard input closes.
  *
- *     node main.ts --state DIR [--free-ports] [--estate contoso|clean|generated:VxSxKxC]
+ *     node main.ts --state DIR [--free-ports] [--estate contoso|clean|workshop|generated:VxSxKxC]
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'

@@ -22,13 +22,23 @@ export interface Cloud {
   readonly randomHex: (bytes: number) => string
   /** Called after each change of the estate. */
   readonly changed: () => void
+  /** Called after each operation and each move of the clock: whoever watches the cloud looks again. */
+  readonly watch: () => void
 }
 
 export interface Settings {
   /** How long a credential made by addPassword stays unknown to the token endpoint. */
   credentialReplicationMs: number
+  /** How far the report of sign-ins lags behind. */
+  signInReportLagMs: number
+  /** How long a new revision of a container app takes to come up. */
+  revisionStartMs: number
+  /** Whether new revisions come up healthy. */
+  revisionsHealthy: boolean
   /** How long a certificate operation stays in progress. */
   certificateIssuanceMs: number
+  /** Whether issuers refuse what they are asked for. */
+  certificateIssuanceFails: boolean
   /** Key Vault does not promise Retry-After on 429, so by default there is none. */
   keyVaultRetryAfter: boolean
   /** Lifetime of an application's token in seconds. */
@@ -45,7 +55,7 @@ export const hostOf = (headers: Headers): string =>
   (headers.get(hostHeader) ?? headers.get('host') ?? '').toLowerCase().replace(/:443$/, '')
 
 export interface Plane {
-  readonly name: 'entra' | 'arm' | 'graph' | 'keyvault'
+  readonly name: 'entra' | 'arm' | 'graph' | 'keyvault' | 'storage' | 'servicebus'
   /** The provider's own error shape. */
   readonly render: (refusal: Refusal) => Response
   /** What this plane answers when tests make it throttle. */
@@ -84,10 +94,14 @@ export async function bodyOf(call: Call): Promise<Record<string, unknown>> {
   throw new Refusal(400, 'BadParameter', 'The request body must be a JSON object.')
 }
 
+/** A request that hangs ends after so long, should its client never give up. */
+const longestHangMs = 120_000
+
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal.aborted) return resolve()
-    const timer = setTimeout(resolve, ms)
+    // Nothing else waits for a pause: a cloud that is stopped meanwhile ends.
+    const timer = setTimeout(resolve, ms).unref()
     signal.addEventListener('abort', () => {
       clearTimeout(timer)
       resolve()
@@ -130,19 +144,35 @@ export function operations(cloud: Cloud, plane: Plane) {
       const host = hostOf(context.req.raw.headers)
       const url = new URL(context.req.url)
       cloud.calls.set(operation, (cloud.calls.get(operation) ?? 0) + 1)
-      const troubles = cloud.faults.befalling(operation, host)
+      // A call without a token only asks how to sign in: it changes nothing yet.
+      const changes = mutates && context.req.header('authorization') !== undefined
+      const troubles = cloud.faults.befalling(operation, host, changes)
       let tokenExpired = false
-      for (const { fault } of troubles) {
-        const { trouble } = fault
-        if (trouble.kind === 'latency') await pause(trouble.ms, context.req.raw.signal)
-        else if (trouble.kind === 'reset') return hangUp(context)
-        else if (trouble.kind === 'throttled') return plane.render(plane.throttled(trouble.retryAfterSeconds))
-        else if (trouble.kind === 'error')
-          return plane.render(
-            new Refusal(trouble.status, 'InternalServerError', 'An unexpected error occurred.'),
-          )
-        else if (trouble.kind === 'expired-token') tokenExpired = true
+      /** What befalls the caller instead of the answer, before the work or after it. */
+      const befall = async (after: boolean): Promise<Response | undefined> => {
+        for (const { fault } of troubles) {
+          const { trouble } = fault
+          if ('after' in trouble !== after) continue
+          if (trouble.kind === 'latency') await pause(trouble.ms, context.req.raw.signal)
+          else if (trouble.kind === 'meanwhile') {
+            trouble.happen()
+            cloud.watch()
+          } else if (trouble.kind === 'reset') return hangUp(context)
+          else if (trouble.kind === 'hang') {
+            await pause(longestHangMs, context.req.raw.signal)
+            return hangUp(context)
+          } else if (trouble.kind === 'throttled')
+            return plane.render(plane.throttled(trouble.retryAfterSeconds))
+          else if (trouble.kind === 'error')
+            return plane.render(
+              new Refusal(trouble.status, 'InternalServerError', 'An unexpected error occurred.'),
+            )
+          else if (trouble.kind === 'expired-token') tokenExpired = true
+        }
+        return undefined
       }
+      const before = await befall(false)
+      if (before !== undefined) return before
       const call: Call = { context, host, url, tokenExpired }
       const answer = async (): Promise<Response> => {
         try {
@@ -151,6 +181,7 @@ export function operations(cloud: Cloud, plane: Plane) {
             throw new Refusal(400, 'BadParameter', `The query parameter '${unknown}' is not supported here.`)
           const response = await handler(call)
           if (mutates) cloud.changed()
+          cloud.watch()
           return response
         } catch (error) {
           if (error instanceof Refusal) return plane.render(error)
@@ -164,6 +195,8 @@ export function operations(cloud: Cloud, plane: Plane) {
         stale.seen.set(place, response)
         response = response.clone()
       }
+      const instead = await befall(true)
+      if (instead !== undefined) return instead
       for (const { fault } of troubles) {
         if (fault.trouble.kind === 'partial-page') return breakOff(context, response)
         if (fault.trouble.kind === 'malformed-page')

@@ -3,7 +3,7 @@
  */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 429 | 500 | 502 | 503 | 504
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 429 | 500 | 502 | 503 | 504
   readonly code: string
   /** Key Vault's inner error code, such as ForbiddenByRbac. */
   readonly inner: string | undefined

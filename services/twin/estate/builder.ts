@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import {
   type Application,
   type Certificate,
-  type ContainerApp,
   type Estate,
   type Key,
   type KeyShape,
@@ -10,16 +9,13 @@ import {
   resourceId,
   type Secret,
   type ServicePrincipal,
-  type Setting,
-  type Site,
   type Subscription,
   type Tags,
   type Vault,
   type Version,
-  vaultHost,
-  vaultId,
 } from './estate.ts'
 import { roles } from './roles.ts'
+import { workloadBuilder } from './workloads.ts'
 
 const daySeconds = 86_400
 /** Where all callers appear to come from (RFC 5737, TEST-NET-2). */
@@ -36,12 +32,16 @@ export interface ItemOptions {
   /** Older versions before the newest one. */
   readonly older?: number
   readonly contentType?: string
+  /** Of a secret: its newest value. */
+  readonly value?: string
 }
 
 export interface CredentialOptions {
   readonly name?: string
   readonly startedDaysAgo?: number
   readonly endsIn: number
+  /** Of a password: the value, where a vault keeps it too. */
+  readonly secret?: string
 }
 
 export interface VaultOptions extends Partial<Omit<Vault, 'name' | 'secrets' | 'keys' | 'certificates'>> {
@@ -78,6 +78,10 @@ export function estateBuilder(name: string, nowMs: number) {
     vaults: [],
     sites: [],
     containerApps: [],
+    storageAccounts: [],
+    serviceBusNamespaces: [],
+    appManagementPolicy: { enabled: false, passwordAddition: true, maxPasswordDays: null, maxKeyDays: null },
+    signIns: {},
   }
 
   function subscription(title: string, groups: readonly string[], location = 'westeurope'): Subscription {
@@ -115,6 +119,7 @@ export function estateBuilder(name: string, nowMs: number) {
       graphRoles: [...graphRoles],
       passwords: [],
       keys: [],
+      owners: [],
       createdAt: inDays(-400),
     }
     estate.servicePrincipals.push(made)
@@ -148,7 +153,7 @@ export function estateBuilder(name: string, nowMs: number) {
       passwords: (options.passwords ?? []).map((credential, index) => ({
         keyId: uuid(`password ${title} ${index}`),
         name: credential.name ?? `${title}-${index + 1}`,
-        secret: canary(`password ${title} ${index}`),
+        secret: credential.secret ?? canary(`password ${title} ${index}`),
         startsAt: starts(credential),
         endsAt: inDays(credential.endsIn),
         usableFrom: starts(credential),
@@ -170,10 +175,9 @@ export function estateBuilder(name: string, nowMs: number) {
       tags: [],
     }
     estate.applications.push(made)
-    return {
-      application: made,
-      principal: servicePrincipal(title, 'Application', options.graphRoles, made.appId),
-    }
+    const principal = servicePrincipal(title, 'Application', options.graphRoles, made.appId)
+    principal.owners.push(...made.owners)
+    return { application: made, principal }
   }
 
   /** A vault as careful as can be; `options` say where it is not. */
@@ -240,7 +244,7 @@ export function estateBuilder(name: string, nowMs: number) {
           deleted: null,
           versions: versions(options, (index) => ({
             ...version('secret', item, index, options),
-            value: canary(`secret ${title} ${item} ${index}`),
+            value: (index === 0 ? options.value : undefined) ?? canary(`secret ${title} ${item} ${index}`),
             contentType: options.contentType ?? null,
           })),
         }
@@ -317,90 +321,6 @@ export function estateBuilder(name: string, nowMs: number) {
     }
   }
 
-  /** A `@Microsoft.KeyVault(…)` reference; half of the fleet writes it one way, half the other. */
-  function reference(to: Vault, item: string, form: 'uri' | 'names' = 'uri'): string {
-    return form === 'uri'
-      ? `@Microsoft.KeyVault(SecretUri=https://${vaultHost(to)}/secrets/${item})`
-      : `@Microsoft.KeyVault(VaultName=${to.name};SecretName=${item})`
-  }
-
-  interface Placed {
-    readonly subscription: string
-    readonly resourceGroup: string
-    readonly tags?: Tags
-  }
-  const placed = (at: Placed) => ({
-    subscription: at.subscription,
-    resourceGroup: at.resourceGroup,
-    location: 'westeurope',
-    tags: at.tags ?? { env: 'prod' },
-  })
-  /** What a workload reads, its identity may read. */
-  function allow(identity: ServicePrincipal, vaults: Iterable<Vault>) {
-    for (const one of new Set(vaults))
-      if (one.rbac === true) assign(identity, roles.secretsUser, vaultId(one))
-      else one.accessPolicies.push({ principal: identity.id, secrets: ['get'], keys: [], certificates: [] })
-  }
-  const vaultsIn = (texts: Iterable<string>): Vault[] => {
-    const all = [...texts].join('\n')
-    return estate.vaults.filter(
-      (one) => all.includes(`${vaultHost(one)}/`) || all.includes(`VaultName=${one.name};`),
-    )
-  }
-
-  function site(
-    title: string,
-    kind: 'app' | 'functionapp',
-    at: Placed,
-    settings: Record<string, string>,
-  ): Site {
-    const identity = servicePrincipal(title, 'ManagedIdentity')
-    const list: Setting[] = Object.entries(settings).map(([setting, value]) => ({ name: setting, value }))
-    const made: Site = {
-      name: title,
-      kind: `${kind},linux`,
-      ...placed(at),
-      identity: identity.id,
-      settings: list,
-    }
-    estate.sites.push(made)
-    allow(identity, vaultsIn(Object.values(settings).filter((value) => value.startsWith('@'))))
-    return made
-  }
-
-  function containerApp(
-    title: string,
-    at: Placed,
-    secrets: Record<string, { vault: Vault; secret: string } | string>,
-    env: Record<string, string> = {},
-  ): ContainerApp {
-    const identity = servicePrincipal(title, 'ManagedIdentity')
-    const list = Object.entries(secrets).map(([secret, source]) =>
-      typeof source === 'string'
-        ? { name: secret, value: source }
-        : { name: secret, keyVaultUrl: `https://${vaultHost(source.vault)}/secrets/${source.secret}` },
-    )
-    const made: ContainerApp = {
-      name: title,
-      ...placed(at),
-      identity: identity.id,
-      secrets: list,
-      env: [
-        ...list.map((secret) => ({
-          name: secret.name.toUpperCase().replaceAll('-', '_'),
-          secretRef: secret.name,
-        })),
-        ...Object.entries(env).map(([variable, value]) => ({ name: variable, value })),
-      ],
-    }
-    estate.containerApps.push(made)
-    allow(
-      identity,
-      Object.values(secrets).flatMap((source) => (typeof source === 'string' ? [] : [source.vault])),
-    )
-    return made
-  }
-
   /** What the product's scanner is granted: reading everything, values of nothing. */
   function scanner(): ServicePrincipal {
     const identity = servicePrincipal('attestry', 'ManagedIdentity', ['Application.Read.All'])
@@ -431,9 +351,7 @@ export function estateBuilder(name: string, nowMs: number) {
     servicePrincipal,
     user,
     vault,
-    site,
-    containerApp,
-    reference,
+    ...workloadBuilder({ estate, now, servicePrincipal, assign, canary }),
     canary,
     scanner,
     mayScan,

@@ -1,6 +1,15 @@
 import type { EstateBuilder } from './builder.ts'
 import { roles } from './roles.ts'
 
+/** The value that a vault keeps, for the credential that it is a copy of. */
+function storedSecret(build: EstateBuilder, vault: string, secret: string): string {
+  const value = build.estate.vaults
+    .find(({ name }) => name === vault)
+    ?.secrets[secret]?.versions.at(-1)?.value
+  if (value === undefined) throw new Error(`There is no ${secret} in ${vault}.`)
+  return value
+}
+
 /** Entra's own "never": what people enter to be rid of expiry. */
 const endlessDays = 270 * 365
 
@@ -77,7 +86,17 @@ export function contosoDirectory(build: EstateBuilder, paymentsSubscription: str
     graphRoles: ['Application.ReadWrite.All'],
   })
   build.application('contoso-scim', { owners: [priya], certificates: [{ startedDaysAgo: 340, endsIn: 20 }] })
-  build.application('contoso-hr-feed', { owners: [priya], passwords: [{ startedDaysAgo: 90, endsIn: 90 }] })
+  // Its secret is the one that kv-identity-prod keeps for func-scim-provisioning.
+  build.application('contoso-hr-feed', {
+    owners: [priya, byProduct],
+    passwords: [
+      {
+        startedDaysAgo: 61,
+        endsIn: 119,
+        secret: storedSecret(build, 'kv-identity-prod', 'hr-feed-client-secret'),
+      },
+    ],
+  })
   build.application('contoso-b2c-portal', {
     owners: [priya],
     passwords: [{ startedDaysAgo: 150, endsIn: 30 }],

@@ -95,6 +95,15 @@ export function contosoWorkloads(build: EstateBuilder, ids: Subscriptions) {
   build.containerApp('ca-dbt-runner', data, {
     'dbt-account': source('kv-data-warehouse', 'dbt-service-account'),
   })
+  const lake = vault('kv-data-lake').secrets
+  const lakeAccount = build.storageAccount(
+    'stcontosolake',
+    data,
+    lake['storage-account-lake-key1']?.versions.at(-1)?.value,
+  )
+  const second = lake['storage-account-lake-key2']?.versions.at(-1)?.value
+  for (const key of lakeAccount.keys) if (key.name === 'key2' && second !== undefined) key.value = second
+  build.serviceBusNamespace('sb-contoso-payments', payments, 'settlement')
   build.site('func-erp-bridge', 'functionapp', legacy, {
     ERP_DB: from('kv-legacy-erp', 'erp-db-connection-string'),
     SAP_PASSWORD: build.canary('setting func-erp-bridge sap'),

@@ -147,6 +147,12 @@ describe('the seeded estates', () => {
   })
 
   test('every secret value is a canary of its own', () => {
+    const stored = [contoso, clean].flatMap(({ vaults }) =>
+      vaults.flatMap(({ secrets }) =>
+        Object.values(secrets).flatMap(({ versions }) => versions.map(({ value }) => value)),
+      ),
+    )
+    expect(new Set(stored).size).toBe(stored.length)
     const canaries = [...secretCanaries(contoso), ...secretCanaries(clean)]
     expect(new Set(canaries).size).toBe(canaries.length)
     expect(canaries.every((canary) => /^canary-[0-9a-f]{32}$/.test(canary))).toBe(true)

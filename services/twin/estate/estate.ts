@@ -17,6 +17,12 @@ export interface Estate {
   readonly vaults: Vault[]
   readonly sites: Site[]
   readonly containerApps: ContainerApp[]
+  readonly storageAccounts: StorageAccount[]
+  readonly serviceBusNamespaces: ServiceBusNamespace[]
+  /** What the directory demands of its applications' credentials. */
+  appManagementPolicy: AppManagementPolicy
+  /** Successful sign-ins by key id, oldest first, at most one a minute: what the activity report is made of. */
+  readonly signIns: Record<string, number[]>
 }
 
 export type Tags = Record<string, string>
@@ -58,7 +64,19 @@ export interface ServicePrincipal {
   /** Credentials may stand on the principal itself, beside those of its application. */
   readonly passwords: PasswordCredential[]
   readonly keys: KeyCredential[]
+  readonly owners: Owner[]
   readonly createdAt: number
+}
+
+/**
+ * The directory's default for all applications. `null` means that there is no such restriction.
+ * @see https://learn.microsoft.com/graph/api/resources/tenantappmanagementpolicy
+ */
+export interface AppManagementPolicy {
+  enabled: boolean
+  passwordAddition: boolean
+  maxPasswordDays: number | null
+  maxKeyDays: number | null
 }
 
 export interface Owner {
@@ -95,6 +113,8 @@ export interface KeyCredential {
   readonly keyId: string
   readonly name: string
   readonly thumbprint: string
+  /** Base64 of the DER, where it is known: what a proof of possession is checked with. */
+  readonly certificate?: string
   readonly startsAt: number
   readonly endsAt: number
 }
@@ -203,6 +223,8 @@ export interface CertificateVersion extends Version {
   readonly serial: string
   /** What its certificate-backed secret answers. */
   readonly value: string
+  /** The certificate that was merged in, base64 of its DER; absent where the twin's authority signed. */
+  readonly merged?: string
 }
 export interface Certificate extends Item<CertificateVersion> {
   policy: CertificatePolicy
@@ -227,11 +249,15 @@ export interface CertificatePolicy {
   readonly updated: number
 }
 
-interface PendingOperation {
+export interface PendingOperation {
   readonly id: string
-  readonly completesAt: number
+  /** When its issuer is done, in milliseconds; null where a person has to bring the signed certificate. */
+  readonly completesAt: number | null
+  readonly seed: string
   readonly enabled: boolean
   readonly tags: Tags | null
+  /** Its issuer will refuse. */
+  readonly failed?: boolean
   cancelled: boolean
 }
 
@@ -251,6 +277,16 @@ export interface Site {
   /** Object id of its system-assigned identity. */
   readonly identity: string
   readonly settings: Setting[]
+  /** Counts changes of the settings; the ETag follows from it. */
+  revision: number
+  /** What App Service fetched for each reference, by setting, and when. */
+  readonly fetched: Record<string, Fetched>
+}
+
+/** A secret as a platform keeps it for a while. */
+export interface Fetched {
+  readonly version: string
+  readonly at: number
 }
 
 export interface ContainerApp {
@@ -263,6 +299,52 @@ export interface ContainerApp {
   /** A secret either points at Key Vault (`keyVaultUrl`) or holds a literal `value`. */
   readonly secrets: { readonly name: string; readonly keyVaultUrl?: string; readonly value?: string }[]
   readonly env: { readonly name: string; readonly value?: string; readonly secretRef?: string }[]
+  /** What the platform fetched for each secret, by name, and when. */
+  readonly fetched: Record<string, Fetched>
+  mode: 'Single' | 'Multiple'
+  /** Oldest first; the newest is the latest revision. */
+  readonly revisions: Revision[]
+}
+
+/** An immutable revision of a container app, with the secrets that it started with. */
+export interface Revision {
+  readonly name: string
+  readonly createdAt: number
+  /** When it is up, in milliseconds: until then it is provisioning and takes no traffic. */
+  readyAt: number
+  active: boolean
+  healthy: boolean
+  weight: number
+  /** Versions of the referenced secrets when it was last started, by secret name. */
+  holds: Record<string, string>
+}
+
+interface Placed {
+  readonly name: string
+  readonly subscription: string
+  readonly resourceGroup: string
+  readonly location: string
+  readonly tags: Tags
+}
+
+export interface StorageAccount extends Placed {
+  /** Whether requests may be signed with a key at all. */
+  sharedKey: boolean
+  /** key1 and key2. */
+  readonly keys: { readonly name: string; value: string; created: number }[]
+}
+
+export interface ServiceBusNamespace extends Placed {
+  /** False where only Entra tokens are taken. */
+  localAuth: boolean
+  readonly rules: AuthorizationRule[]
+}
+
+export interface AuthorizationRule {
+  readonly name: string
+  readonly rights: readonly ('Listen' | 'Send' | 'Manage')[]
+  primaryKey: string
+  secondaryKey: string
 }
 
 export const vaultHost = (vault: Pick<Vault, 'name'>): string => `${vault.name.toLowerCase()}.vault.azure.net`
@@ -276,19 +358,28 @@ export const resourceId = (
 
 export const vaultId = (vault: Vault): string => resourceId(vault, 'Microsoft.KeyVault/vaults', vault.name)
 
-/** Every secret string of the estate: none of them may ever be found outside the twin. */
+/** Every secret string of the estate, each once: none of them may ever be found outside the twin. */
 export function secretCanaries(estate: Estate): string[] {
-  const literal = (setting: { readonly value?: string }) =>
-    setting.value?.match(/canary-[0-9a-f]{32}/)?.[0] ?? []
+  /** The secret part of a connection string or setting. */
+  const part = (value: string | undefined) => value?.match(/canary-[0-9a-f]{32}/)?.[0]
+  const literal = ({ value }: { readonly value?: string }) => part(value) ?? []
   return [
-    ...estate.vaults.flatMap((vault) => [
-      ...Object.values(vault.secrets).flatMap((secret) => secret.versions.map(({ value }) => value)),
-      ...Object.values(vault.certificates).flatMap((item) => item.versions.map(({ value }) => value)),
+    ...new Set([
+      ...estate.vaults.flatMap((vault) => [
+        ...Object.values(vault.secrets).flatMap((secret) =>
+          secret.versions.map(({ value }) => part(value) ?? value),
+        ),
+        ...Object.values(vault.certificates).flatMap((item) => item.versions.map(({ value }) => value)),
+      ]),
+      ...[...estate.applications, ...estate.servicePrincipals].flatMap((app) =>
+        app.passwords.map(({ secret }) => secret),
+      ),
+      ...estate.storageAccounts.flatMap(({ keys }) => keys.map(({ value }) => value)),
+      ...estate.serviceBusNamespaces.flatMap(({ rules }) =>
+        rules.flatMap(({ primaryKey, secondaryKey }) => [primaryKey, secondaryKey]),
+      ),
+      ...estate.sites.flatMap((site) => site.settings.flatMap(literal)),
+      ...estate.containerApps.flatMap((app) => [...app.secrets, ...app.env].flatMap(literal)),
     ]),
-    ...[...estate.applications, ...estate.servicePrincipals].flatMap((app) =>
-      app.passwords.map((p) => p.secret),
-    ),
-    ...estate.sites.flatMap((site) => site.settings.flatMap(literal)),
-    ...estate.containerApps.flatMap((app) => [...app.secrets, ...app.env].flatMap(literal)),
   ]
 }

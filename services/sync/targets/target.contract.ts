@@ -134,6 +134,15 @@ export function targetContract(name: string, can: Capabilities, open: () => Prom
       expect(seen?.stamp).not.toBe(answer.stamp)
     })
 
+    test('put() of a source version that somebody wrote over serves it again', async () => {
+      const at = subject.name('reasserted')
+      await create(at, write('ours', 1))
+      await subject.tamper(at, subject.value('theirs'))
+      await put(at, write('ours', 1))
+      expect(await subject.served(at)).toBe(subject.value('ours'))
+      expect((await described(at)).mark).toEqual(markOfVersion(1))
+    })
+
     test('mark() takes over what is there without touching its value', async () => {
       const at = subject.name('adopted')
       await subject.plant(at, subject.value('grown'))

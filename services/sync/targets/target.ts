@@ -1,5 +1,6 @@
 import type { TargetKind } from '@attestry/contracts'
 import type { Refused, Secret } from '@attestry/kit'
+import type { PACE_MS } from '../quota.ts'
 
 /*
  * The port behind which a store of another cloud stands. Every method throws `Transient` (with how long to wait where
@@ -29,6 +30,8 @@ export interface Capabilities {
     /** The rule as a sentence that follows "must". */
     readonly says: string
   }
+  /** What the mark is part of: the object, or (Key Vault) each version, so that a version of somebody else has none. */
+  readonly marks: 'object' | 'version'
   /**
    * Where a change by somebody else shows without a value being read: `listed` in the listing itself, `described` by
    * one request an object.
@@ -41,7 +44,7 @@ export interface Capabilities {
   /** Writes that the provider bears, over all objects of an account. */
   readonly writesPerMinute: number
   /** The shortest time between two new versions of one object that the provider bears for long; null is any. */
-  readonly writeEveryMs: number | null
+  readonly writeEveryMs: typeof PACE_MS | null
   /** Writes in flight at once. */
   readonly inFlight: number
 }
@@ -196,7 +199,8 @@ export interface Target {
   create(name: string, write: Write, signal: AbortSignal): Promise<Written | TargetRefusal>
   /**
    * Makes a new version the served one. Idempotent by the mark's source version: called again after any interruption
-   * it ends in the same served version and makes no second one that is served.
+   * it ends in the same served version and makes no second one that is served. Where somebody wrote in between, what
+   * was written before under this source version is served again, or written again.
    */
   put(entry: RemoteEntry, write: Write, signal: AbortSignal): Promise<Written | TargetRefusal>
   /** Sets mark and metadata on what is there, without a new version. @returns the stamp after it */

@@ -13,6 +13,8 @@ export interface Subject {
   drop(name: string): Promise<void>
   /** What a consumer of the object reads; null where there is nothing to read. Bytes as base64 where binary. */
   served(name: string): Promise<string | null>
+  /** Lets a second pass at the far side, where times are told to the second. */
+  pass?(): void
   /** A name that the target takes and no other test uses. */
   name(topic: string): string
   /** A value that the target takes; certificates where it takes those. Equal topics give equal values. */
@@ -66,11 +68,16 @@ export function targetContract(name: string, can: Capabilities, open: () => Prom
     }
     /** Writes and, where the provider takes the mark in a request of its own, marks. */
     const put = async (at: string, one: Write) => {
+      subject.pass?.()
       const answer = written(await target.put(await described(at), one, signal()))
       if (answer.marked) return answer
       const marked = await target.mark(await described(at), one.mark, one.metadata, signal())
       if ('refused' in marked) throw new Error(`not marked: ${marked.refused}`)
       return { ...answer, stamp: marked.stamp }
+    }
+    const tamper = async (at: string, value: string) => {
+      subject.pass?.()
+      await subject.tamper(at, value)
     }
     const create = async (at: string, one: Write) => {
       const answer = written(await target.create(at, one, signal()))
@@ -128,7 +135,7 @@ export function targetContract(name: string, can: Capabilities, open: () => Prom
     test('a change by somebody else changes the stamp, and no value had to be read', async () => {
       const at = subject.name('tampered')
       const answer = await create(at, write('mine', 1))
-      await subject.tamper(at, subject.value('theirs'))
+      await tamper(at, subject.value('theirs'))
       const seen = can.drift === 'listed' ? (await listed()).find((e) => e.name === at) : await described(at)
       expect(seen).toBeDefined()
       expect(seen?.stamp).not.toBe(answer.stamp)
@@ -137,7 +144,7 @@ export function targetContract(name: string, can: Capabilities, open: () => Prom
     test('put() of a source version that somebody wrote over serves it again', async () => {
       const at = subject.name('reasserted')
       await create(at, write('ours', 1))
-      await subject.tamper(at, subject.value('theirs'))
+      await tamper(at, subject.value('theirs'))
       await put(at, write('ours', 1))
       expect(await subject.served(at)).toBe(subject.value('ours'))
       expect((await described(at)).mark).toEqual(markOfVersion(1))

@@ -65,7 +65,8 @@ export const gatewayEvents = events('gateway', {
     data: z.object({
       operator: OpaqueId.nullable(),
       name: committed(z.string().max(200)),
-      reason: z.enum(['wrong-password', 'unknown', 'disabled', 'locked']),
+      /** `expired`: the one-time password was right, and too old. */
+      reason: z.enum(['wrong-password', 'unknown', 'disabled', 'locked', 'expired']),
     }),
   },
   'account-locked': {

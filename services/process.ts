@@ -1,7 +1,7 @@
 import { complianceService } from '@attestry/compliance'
 import { discoveryService } from '@attestry/discovery'
 import { evidenceService } from '@attestry/evidence'
-import { gatewayService, type GatewayOptions } from '@attestry/gateway'
+import { gatewayService, type GatewayOptions, SESSION_LIMITS } from '@attestry/gateway'
 import {
   type Bus,
   type Configuration,
@@ -150,6 +150,12 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
         secretKey: c.SECRET_KEY,
         stateDir: c.ATTESTRY_STATE_DIR,
         announce: options.announce,
+        limits: {
+          ...SESSION_LIMITS,
+          idleMinutes: c.ATTESTRY_SESSION_IDLE_MINUTES,
+          maxHours: c.ATTESTRY_SESSION_MAX_HOURS,
+        },
+        oneTimeHours: c.ATTESTRY_ONE_TIME_PASSWORD_HOURS,
         mounts: {
           discovery: mountOf('discovery'),
           compliance: mountOf('compliance'),

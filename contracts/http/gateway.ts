@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { Actor, Count, Instant, OpaqueId } from '../event.ts'
 import { Role } from '../gateway.ts'
 import { Feature, Tier } from '../licensing.ts'
+import { auditorsHttp } from './auditors.ts'
 import { ADMINS, endpoints, pageOf, Paging } from './endpoint.ts'
 
 /** At least 12 characters; length is what guards a password (NIST SP 800-63B 3.1.1.2). */
@@ -28,6 +29,8 @@ export const Session = z.object({
   reauthenticatedUntil: Instant.nullable(),
   origin: z.enum(['real', 'demo']),
   productVersion: z.string(),
+  /** Of an auditor from outside: until when the door is open, and the only bundles behind it (null: all). */
+  door: z.object({ until: Instant, bundles: z.array(OpaqueId).nullable() }).nullable(),
 })
 export type Session = z.infer<typeof Session>
 
@@ -55,6 +58,7 @@ export const ActivityRow = z.object({
 const refuseOperator = { 'no-such-operator': 'not-found' } as const
 
 export const gatewayHttp = endpoints({
+  ...auditorsHttp,
   health: {
     method: 'GET',
     path: '/health',
@@ -84,6 +88,7 @@ export const gatewayHttp = endpoints({
     reply: z.object({ session: Session, token: z.string().nullable() }),
     refusals: {
       'wrong-name-or-password': 'unauthenticated',
+      'one-time-password-expired': 'unauthenticated',
       locked: 'locked',
       'too-many-sign-ins': 'too-many',
     },

@@ -5,6 +5,7 @@ import { gatewayHttp } from './gateway.ts'
 import { rotationHttp } from './rotation.ts'
 import { syncHttp } from './sync.ts'
 
+export * from './auditors.ts'
 export * from './compliance.ts'
 export * from './discovery.ts'
 export * from './endpoint.ts'

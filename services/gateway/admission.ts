@@ -9,6 +9,8 @@ import {
   tokenOf,
   verifyToken,
 } from '@attestry/kit'
+import { asOperator, isAuditor } from './auditor.ts'
+import type { Auditors } from './auditors.ts'
 import type { Operator } from './operator.ts'
 import type { Operators } from './operators.ts'
 import { isLive, type Session, type SessionLimits, shouldNoteSeen } from './session.ts'
@@ -23,6 +25,8 @@ const BACKGROUND_HEADER = 'x-attestry-background'
 export interface Admitted {
   readonly session: Session
   readonly operator: Operator
+  /** Of an auditor from outside. */
+  readonly door: { readonly until: string; readonly bundles: readonly string[] | null } | null
 }
 
 /** What came of looking at a request's token. */
@@ -44,6 +48,7 @@ export function createAdmission(options: {
   readonly host: Host
   readonly tenant: string
   readonly operators: Operators
+  readonly auditors: Auditors
   readonly sessions: Sessions
   readonly keys: Keyring
   readonly signingKey: () => SigningKey
@@ -51,9 +56,9 @@ export function createAdmission(options: {
   /** Whether people reach us by https whatever this connection is. */
   readonly https: boolean
 }) {
-  const { host, tenant, operators, sessions, keys, signingKey, limits, https } = options
+  const { host, tenant, operators, auditors, sessions, keys, signingKey, limits, https } = options
 
-  const mint = ({ session, operator }: Admitted): Promise<string> =>
+  const mint = ({ session, operator, door }: Admitted): Promise<string> =>
     signToken(
       {
         tenant,
@@ -62,6 +67,7 @@ export function createAdmission(options: {
         roles: operator.roles,
         reauthenticatedUntil: session.reauthenticatedUntil && iso(session.reauthenticatedUntil),
         restricted: operator.mustChangePassword,
+        ...(door?.bundles ? { bundles: door.bundles } : {}),
       },
       signingKey(),
       host.clock.now(),
@@ -92,8 +98,16 @@ export function createAdmission(options: {
   const current = async (id: string): Promise<Admitted | null> => {
     const session = await sessions.find(id)
     if (!session) return null
+    const now = host.clock.now()
+    if (isAuditor(session.operator)) {
+      const auditor = await auditors.recall(session.operator)
+      const operator = auditor && asOperator(auditor, now)
+      return auditor && operator && isLive(session, operator, limits, now)
+        ? { session, operator, door: { until: auditor.until, bundles: auditor.bundles } }
+        : null
+    }
     const { operator } = await operators.recall(session.operator)
-    return operator && isLive(session, operator, limits, host.clock.now()) ? { session, operator } : null
+    return operator && isLive(session, operator, limits, now) ? { session, operator, door: null } : null
   }
 
   return {

@@ -41,8 +41,10 @@ export async function* tell(options: {
   readonly feed: AsyncIterable<Happening>
   readonly after: number | null
   readonly newest: (limit: number) => Promise<readonly Happening[]>
+  /** Tell only of types that begin so. @default '' */
+  readonly only?: string
 }): AsyncGenerator<Sent, void, void> {
-  const { feed, after, newest } = options
+  const { feed, after, newest, only = '' } = options
   const iterator = feed[Symbol.asyncIterator]()
   try {
     // Asking for the first happening starts the listening; it is awaited below.
@@ -56,7 +58,7 @@ export async function* tell(options: {
       if (first && first.seq > after + 1) yield { event: 'reset', data: { missed: true } }
       for (const happening of missed) {
         told = Math.max(told, happening.seq)
-        yield sent(happening)
+        if (happening.type.startsWith(only)) yield sent(happening)
       }
     }
     for (;;) {
@@ -64,7 +66,7 @@ export async function* tell(options: {
       if (done) return
       next = iterator.next()
       next.catch(() => undefined)
-      if (value.seq > told) yield sent(value)
+      if (value.seq > told && value.type.startsWith(only)) yield sent(value)
     }
   } finally {
     await iterator.return?.()

@@ -93,7 +93,7 @@ export type Purpose =
 
 /** How an attempt to prove a password ended, and what is to be recorded of it. */
 export interface Attempt {
-  readonly outcome: 'admitted' | 'refused' | 'locked'
+  readonly outcome: 'admitted' | 'refused' | 'locked' | 'expired'
   readonly facts: readonly Fact[]
 }
 
@@ -107,11 +107,12 @@ const passed = (operator: string, purpose: Purpose): Fact => {
 
 /**
  * What follows from a password given. While a lock holds nothing is recorded, right or wrong: the caller counts.
+ * A one-time password that is right and too old is refused as such: whoever knows it may be told.
  * A refusal may make a lock due (`lockDue`), which is recorded once the refusal has its time.
  */
 export function attempt(
   state: Operator,
-  proof: 'right' | 'wrong',
+  proof: 'right' | 'wrong' | 'expired',
   purpose: Purpose,
   now: Temporal.Instant,
 ): Attempt {
@@ -120,9 +121,10 @@ export function attempt(
   const unlock = lockHasEnded(state.lockout, now) ? [fact('gateway.account-unlocked', { operator })] : []
   if (proof === 'right' && !state.disabled)
     return { outcome: 'admitted', facts: [...unlock, passed(operator, purpose)] }
-  const reason = state.disabled ? 'disabled' : 'wrong-password'
+  const expired = proof === 'expired' && !state.disabled
+  const reason = state.disabled ? 'disabled' : expired ? 'expired' : 'wrong-password'
   return {
-    outcome: 'refused',
+    outcome: expired ? 'expired' : 'refused',
     facts: [...unlock, fact('gateway.sign-in-refused', { operator, name, reason })],
   }
 }

@@ -1,5 +1,5 @@
 import type { Actor, Cause, EventOf, Fact } from '@attestry/contracts'
-import { type Appended, type Host, isRefused, type Refused, Transient, type Tx } from '@attestry/kit'
+import { type Appended, type Host, iso, isRefused, type Refused, Transient, type Tx } from '@attestry/kit'
 import * as z from 'zod'
 import { type Change, type ChangeRefusal, decide, evolve, administers, type Operator } from './operator.ts'
 
@@ -7,6 +7,12 @@ import { type Change, type ChangeRefusal, decide, evolve, administers, type Oper
 export interface Loaded {
   readonly operator: Operator | null
   readonly position: number
+}
+
+/** A password as it is kept: its hash, and for a one-time password until when it opens anything. */
+export interface Password {
+  readonly phc: string
+  readonly goodUntil: Temporal.Instant | null
 }
 
 /** Who does something, and for which request. */
@@ -155,22 +161,27 @@ export function createOperators(host: Host, tenant: string) {
       return false
     },
 
-    async passwordOf(id: string): Promise<string | null> {
+    async passwordOf(id: string): Promise<Password | null> {
       const rows = await host.tx(tenant, (tx) =>
-        tx.rows<{ phc: string }>('select phc from password where tenant = $1 and operator = $2', [
-          tenant,
-          id,
-        ]),
+        tx.rows<{ phc: string; good_until: string | null }>(
+          'select phc, good_until from password where tenant = $1 and operator = $2',
+          [tenant, id],
+        ),
       )
-      return rows[0]?.phc ?? null
+      const row = rows[0]
+      if (!row) return null
+      return {
+        phc: row.phc,
+        goodUntil: row.good_until === null ? null : Temporal.Instant.from(row.good_until),
+      }
     },
 
-    async setPassword(id: string, phc: string): Promise<void> {
+    async setPassword(id: string, { phc, goodUntil }: Password): Promise<void> {
       await host.tx(tenant, (tx) =>
         tx.rows(
-          `insert into password (tenant, operator, phc) values ($1, $2, $3)
-           on conflict (tenant, operator) do update set phc = excluded.phc`,
-          [tenant, id, phc],
+          `insert into password (tenant, operator, phc, good_until) values ($1, $2, $3, $4)
+           on conflict (tenant, operator) do update set phc = excluded.phc, good_until = excluded.good_until`,
+          [tenant, id, phc, goodUntil && iso(goodUntil)],
         ),
       )
     },

@@ -14,6 +14,9 @@ const OTHERS = Object.entries(http).filter(([service]) => service !== 'gateway')
 
 let g: TestGateway
 let admin: string
+let auditor: string
+
+const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString()
 
 /** Every endpoint of a service, which answers yes and records nothing, whatever it is asked. */
 const yielding = (table: Readonly<Record<string, Endpoint>>) => {
@@ -82,6 +85,9 @@ const ASKED: Partial<
   enableOperator: (operator) => ({ path: { operator } }),
   resetPassword: (operator) => ({ path: { operator } }),
   verifyLedger: () => ({}),
+  inviteAuditor: () => ({ body: { name: 'a firm', until: tomorrow(), bundles: null } }),
+  issueAuditorLink: () => ({ path: { auditor } }),
+  revokeAuditor: () => ({ path: { auditor } }),
   replayStuck: () => ({ path: { service: 'evidence', id: 'there' } }),
 }
 
@@ -98,6 +104,11 @@ describe('each of the gateway’s own actions', () => {
       body: { name: 'the subject', roles: ['viewer'] },
     })
     const { operator: subject } = (await added.json()) as { operator: string }
+    const invited = await g.ask('POST', '/api/auditors', {
+      cookie: admin,
+      body: { name: 'another firm', until: tomorrow(), bundles: null },
+    })
+    auditor = ((await invited.json()) as { auditor: string }).auditor
     for (const [name, ask] of Object.entries(ASKED)) {
       const endpoint: Endpoint = gatewayHttp[name as keyof typeof ASKED]
       const password = (await g.ask('GET', '/auth/session', { cookie: admin })).ok

@@ -14,6 +14,8 @@ import {
 } from '@attestry/kit'
 import type * as z from 'zod'
 import type { Admitted, AdmissionDesk } from './admission.ts'
+import { auditorHandlers, tooManySignIns } from './auditor-routes.ts'
+import type { Auditors } from './auditors.ts'
 import { FIRST_OPERATOR, firstSignInUsed } from './first-run.ts'
 import type { Lanes } from './lane.ts'
 import type { LedgerView, StuckWork } from './ledger-view.ts'
@@ -31,11 +33,13 @@ export interface Routing {
   readonly host: Host
   readonly tenant: string
   readonly operators: Operators
+  readonly auditors: Auditors
   readonly sessions: Sessions
   readonly signIn: SignIn
   readonly desk: AdmissionDesk
   readonly lanes: Lanes
   readonly limits: SessionLimits
+  readonly oneTimeHours: number
   readonly signInRate: RateLimit
   readonly random: (bytes: number) => Uint8Array
   readonly stateDir: string
@@ -53,6 +57,14 @@ type Signed = Pick<Call<typeof gatewayHttp.session>, 'who' | 'address' | 'correl
 /** An administrator's change of administrators is judged one after the other. */
 const ADMINISTRATORS = 'administrators'
 
+const outsideScope = () =>
+  refuse('outside-your-scope', 'You were shown single bundles; the ledger is not among them.')
+
+const earlier = (end: Temporal.Instant, until: string | null): Temporal.Instant =>
+  until !== null && Temporal.Instant.compare(Temporal.Instant.from(until), end) < 0
+    ? Temporal.Instant.from(until)
+    : end
+
 const badPage = () =>
   problem('invalid', 'bad-query', 'The place to go on from is none that this list gave.', {
     errors: [{ field: 'query.after', message: 'not a place in this list' }],
@@ -60,7 +72,7 @@ const badPage = () =>
 
 /** The handlers of the gateway's endpoint table. */
 export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
-  const { host, tenant, operators, sessions, signIn, desk, limits } = r
+  const { host, tenant, operators, auditors, sessions, signIn, desk, limits } = r
   let verifying = false
 
   const doing = ({ who, address, correlation }: Signed): Doing => {
@@ -68,16 +80,17 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     return { by, cause: { correlation, causation: correlation } }
   }
 
-  const describe = ({ session, operator }: Admitted) => ({
+  const describe = ({ session, operator, door }: Admitted) => ({
     operator: operator.operator,
     name: operator.name,
     tenant,
     roles: [...operator.roles],
     mustChangePassword: operator.mustChangePassword,
-    expiresAt: iso(endOf(session, limits)),
+    expiresAt: iso(earlier(endOf(session, limits), door?.until ?? null)),
     reauthenticatedUntil: session.reauthenticatedUntil && iso(session.reauthenticatedUntil),
     origin: host.origin,
     productVersion: host.productVersion,
+    door: door && { until: door.until, bundles: door.bundles && [...door.bundles] },
   })
 
   const mustBeThere = async (session: string): Promise<Admitted> => {
@@ -107,16 +120,14 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     return { ...refusal, refused: code }
   }
 
-  const tooMany = (address: string): Response | null => {
-    const seconds = r.signInRate.take(address)
-    return seconds === 0
-      ? null
-      : problem('too-many', 'too-many-sign-ins', 'Too many sign-ins from this address: wait a moment.', {
-          retryAfterSeconds: seconds,
-        })
-  }
+  const oneTime = async (password: string) => ({
+    phc: await hashPassword(password, r.random),
+    goodUntil: host.clock.now().add({ hours: r.oneTimeHours }),
+  })
 
   return {
+    ...auditorHandlers(r),
+
     health: async () => ({ status: 'ok' }),
     ready: async () => {
       try {
@@ -128,7 +139,7 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     },
 
     login: async ({ body, address, correlation, request }) => {
-      const refused = tooMany(address)
+      const refused = await tooManySignIns(r.signInRate, address)
       if (refused) return refused
       const id = host.ids.opaque('session')
       const proven = await signIn.signIn({ ...body, session: id }, address, {
@@ -145,7 +156,7 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
         trustedSince: proven.appended.at,
         reauthenticatedUntil: now.add({ minutes: limits.reauthenticatedMinutes }),
       })
-      const admitted = { session, operator: proven.operator }
+      const admitted = { session, operator: proven.operator, door: null }
       const token = await desk.mint(admitted)
       const reply = gatewayHttp.login.reply.parse({
         session: describe(admitted),
@@ -213,7 +224,7 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
         doing(call),
         async () => {
           // Stored before it is recorded: after a crash in between the person chooses once more, with the new one.
-          await operators.setPassword(who.operator, next)
+          await operators.setPassword(who.operator, { phc: next, goodUntil: null })
           // What this browser asks at the same time must not find its session void before the next line but one.
           await sessions.trustSince(who.session, iso(host.clock.now().add({ minutes: 1 })))
         },
@@ -249,13 +260,13 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
       const { name, roles } = call.body
       const operator = await operators.idOf(name)
       const password = oneTimePassword(r.random)
-      const phc = await hashPassword(password, r.random)
+      const stored = await oneTime(password)
       const refused = await change(
         call,
         operator,
         ['name-taken'],
         async () => ({ do: 'add', operator, name, roles }),
-        () => operators.setPassword(operator, phc),
+        () => operators.setPassword(operator, stored),
       )
       return refused ?? { operator, oneTimePassword: password }
     },
@@ -286,13 +297,13 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     resetPassword: async (call) => {
       const { operator } = call.params
       const password = oneTimePassword(r.random)
-      const phc = await hashPassword(password, r.random)
+      const stored = await oneTime(password)
       const refused = await change(
         call,
         operator,
         ['no-such-operator'],
         async () => ({ do: 'reset-password' }),
-        () => operators.setPassword(operator, phc),
+        () => operators.setPassword(operator, stored),
       )
       return refused ?? { oneTimePassword: password }
     },
@@ -316,11 +327,14 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
         feed: r.live(who.tenant, ends),
         after: lastSeen(request.headers),
         newest: async (limit) => (await r.ledger.page(who.tenant, { before: null, limit })).rows,
+        // Whoever sees single bundles hears of evidence alone.
+        only: who.bundles ? 'evidence.' : '',
       })
       return eventStream(told, ends)
     },
 
     listActivity: async ({ who, query }) => {
+      if (who.bundles) return outsideScope()
       const { after, limit, type, actor, kind, from, to } = query
       if (after !== undefined && !/^\d{1,15}$/.test(after)) return badPage()
       const { rows, total } = await r.ledger.page(who.tenant, {
@@ -333,7 +347,8 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
         // People know names, the ledger knows ids.
         ...(actor === undefined ? {} : { actor: actor.includes('-') ? actor : await operators.idOf(actor) }),
       })
-      const names = await operators.namesOf(rows.map((row) => row.actorId))
+      const ids = rows.map((row) => row.actorId)
+      const names = new Map([...(await operators.namesOf(ids)), ...(await auditors.namesOf(ids))])
       const last = rows.at(-1)
       return {
         items: rows.map((row) => ({ ...row, actorName: names.get(row.actorId) ?? null })),
@@ -343,6 +358,7 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     },
 
     verifyLedger: async ({ who, signal }) => {
+      if (who.bundles) return outsideScope()
       if (verifying) return refuse('already-verifying', 'The chain is being verified already.')
       verifying = true
       try {

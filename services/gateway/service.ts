@@ -20,6 +20,7 @@ import { createLanes } from './lane.ts'
 import type { LedgerView, StuckWork } from './ledger-view.ts'
 import type { Feed } from './live.ts'
 import { faceOf, type Mount } from './mounts.ts'
+import { createAuditors, foldAuditors } from './auditors.ts'
 import { createOperators, foldOperators } from './operators.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { handlers } from './routes.ts'
@@ -28,6 +29,8 @@ import { createSessions } from './sessions.ts'
 import { createSignIn } from './sign-in.ts'
 import { openSigningKey } from './signing.ts'
 import { staticFiles } from './static.ts'
+
+export { SESSION_LIMITS }
 
 export interface GatewayOptions {
   readonly tenant: string
@@ -52,6 +55,8 @@ export interface GatewayOptions {
   readonly ledger: LedgerView
   readonly stuck: StuckWork
   readonly limits?: SessionLimits
+  /** How long a one-time password opens anything. @default 72 */
+  readonly oneTimeHours?: number
   /** Sign-ins a minute from one address. @default 20 */
   readonly signInsPerMinute?: number
   /** How often a live stream asks whether its session still counts. @default 15000 */
@@ -68,9 +73,11 @@ const MOST_RECORDED = 10_000
 /** The gateway: operators, sessions, and the one HTTP face of everything. */
 export function gatewayService(host: Host, guard: Guard, options: GatewayOptions): Service {
   const { tenant, secretKey, stateDir, announce, https = false, limits = SESSION_LIMITS } = options
+  const { oneTimeHours = 72 } = options
   const random = options.random ?? ((bytes: number) => randomBytes(bytes))
   const operators = createOperators(host, tenant)
   const sessions = createSessions(host, tenant)
+  const auditors = createAuditors(host, tenant, random)
   const lanes = createLanes(MOST_IN_LANE)
   const keys = createKeyring({ stream: (t, s, after) => host.stream(t, s, after), clock: host.clock })
   let signing: SigningKey | null = null
@@ -78,9 +85,19 @@ export function gatewayService(host: Host, guard: Guard, options: GatewayOptions
     if (!signing) throw new Error('the gateway was asked before it was started')
     return signing
   }
-  const desk = createAdmission({ host, tenant, operators, sessions, keys, signingKey, limits, https })
+  const desk = createAdmission({
+    host,
+    tenant,
+    operators,
+    auditors,
+    sessions,
+    keys,
+    signingKey,
+    limits,
+    https,
+  })
   const signIn = createSignIn({ host, tenant, operators, lanes, random })
-  const signInRate = createRateLimit({ perMinute: options.signInsPerMinute ?? 20, clock: host.clock })
+  const signInRate = createRateLimit({ host, tenant, perMinute: options.signInsPerMinute ?? 20 })
 
   const recorded = new Map<string, number>()
   const refused = async (
@@ -130,11 +147,13 @@ export function gatewayService(host: Host, guard: Guard, options: GatewayOptions
       host,
       tenant,
       operators,
+      auditors,
       sessions,
       signIn,
       desk,
       lanes,
       limits,
+      oneTimeHours,
       signInRate,
       random,
       stateDir,
@@ -173,6 +192,15 @@ export function gatewayService(host: Host, guard: Guard, options: GatewayOptions
           await tx.rows('delete from operator where tenant = $1', [tx.tenant])
         },
       },
+      {
+        name: 'auditors',
+        contexts: ['gateway'],
+        version: 1,
+        apply: foldAuditors,
+        clear: async (tx) => {
+          await tx.rows('delete from auditor where tenant = $1', [tx.tenant])
+        },
+      },
     ],
     schedules: [
       {
@@ -183,6 +211,10 @@ export function gatewayService(host: Host, guard: Guard, options: GatewayOptions
             tx.tenant,
             iso(now.subtract({ hours: limits.maxHours })),
           ])
+          // A bucket is full again after a minute, and a lock of a stranger ends after a quarter of an hour.
+          const hourAgo = iso(now.subtract({ hours: 1 }))
+          await tx.rows('delete from sign_in_rate where tenant = $1 and at < $2', [tx.tenant, hourAgo])
+          await tx.rows('delete from stranger where tenant = $1 and at < $2', [tx.tenant, hourAgo])
           return []
         },
       },
@@ -192,7 +224,9 @@ export function gatewayService(host: Host, guard: Guard, options: GatewayOptions
       host.tx(tenant, async (tx) => {
         await tx.rows("select pg_advisory_xact_lock(hashtextextended('attestry gateway start', 0))")
         signing = await openSigningKey(host, secretKey, random)
-        await firstRun({ operators, stateDir, random, announce })
+        const now = host.clock.now()
+        const goodUntil = now.add({ hours: oneTimeHours })
+        await firstRun({ operators, stateDir, random, announce, now, goodUntil })
       }),
   }
 }

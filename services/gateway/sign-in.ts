@@ -16,8 +16,6 @@ import { hashPassword, isOutdated, verifyPassword } from './password.ts'
 
 /** Refused sign-ins of names that nobody has, an hour: beyond it they are counted, not appended. */
 const UNKNOWN_AN_HOUR = 100
-/** More unknown names than these and the oldest is forgotten. */
-const MOST_UNKNOWN = 10_000
 
 /** A proof that succeeded. */
 export interface Proven {
@@ -25,9 +23,17 @@ export interface Proven {
   readonly appended: Appended
 }
 
-export type ProofRefusal = 'wrong-name-or-password' | 'locked' | 'too-many-sign-ins'
+export type ProofRefusal =
+  | 'wrong-name-or-password'
+  | 'one-time-password-expired'
+  | 'locked'
+  | 'too-many-sign-ins'
 
 const wrong = refuse('wrong-name-or-password', 'The name or the password is wrong.')
+const expired = refuse(
+  'one-time-password-expired',
+  'This one-time password is too old: ask an administrator for another.',
+)
 const locked = refuse(
   'locked',
   'Too many wrong passwords: wait a quarter of an hour, or ask an administrator to enable the account.',
@@ -43,7 +49,6 @@ export function createSignIn(options: {
   readonly random: (bytes: number) => Uint8Array
 }) {
   const { host, tenant, operators, lanes, random } = options
-  const strangers = new Map<string, Lockout>()
   let hour = { since: host.clock.now(), refused: 0 }
   let nobodysHash: Promise<string> | null = null
 
@@ -70,6 +75,25 @@ export function createSignIn(options: {
       await tx.rows('delete from refusal_count where tenant = $1 and subject = $2', [tenant, subject])
     })
 
+  /** Rows, so that several gateways count together; the gateway's schedule forgets old ones. */
+  const strangerOf = (id: string): Promise<Lockout> =>
+    host.tx(tenant, async (tx) => {
+      const rows = await tx.rows<{ lockout: Lockout }>(
+        'select lockout from stranger where tenant = $1 and subject = $2',
+        [tenant, id],
+      )
+      return rows[0]?.lockout ?? unlocked
+    })
+
+  const noteStranger = (id: string, lockout: Lockout, now: Temporal.Instant) =>
+    host.tx(tenant, async (tx) => {
+      await tx.rows(
+        `insert into stranger (tenant, subject, lockout, at) values ($1, $2, $3, $4)
+         on conflict (tenant, subject) do update set lockout = excluded.lockout, at = excluded.at`,
+        [tenant, id, JSON.stringify(lockout), iso(now)],
+      )
+    })
+
   /** A name that nobody has behaves as one that somebody has: as slow, and locked after as many. */
   const refuseStranger = async (
     id: string,
@@ -78,7 +102,7 @@ export function createSignIn(options: {
     doing: Doing,
   ): Promise<Refused<ProofRefusal>> => {
     const now = host.clock.now()
-    const before = strangers.get(id) ?? unlocked
+    const before = await strangerOf(id)
     if (isLocked(before, now)) {
       await count(INSTALL, 'unknown')
       return locked
@@ -90,10 +114,11 @@ export function createSignIn(options: {
     nobodysHash ??= hashPassword(Buffer.from(random(16)).toString('base64'), random)
     await verifyPassword(password, await nobodysHash)
     const counting = refusedOnce(lockHasEnded(before, now) ? unlocked : before, iso(now))
-    strangers.delete(id)
-    strangers.set(id, callsForLock(counting) ? { refusedAt: [], lockedUntil: lockEnd(now) } : counting)
-    const oldest = strangers.keys().next()
-    if (strangers.size > MOST_UNKNOWN && !oldest.done) strangers.delete(oldest.value)
+    await noteStranger(
+      id,
+      callsForLock(counting) ? { refusedAt: [], lockedUntil: lockEnd(now) } : counting,
+      now,
+    )
     if (hour.since.until(now).total('hours') >= 1) hour = { since: now, refused: 0 }
     if (hour.refused >= UNKNOWN_AN_HOUR) await count(INSTALL, 'unknown')
     else {
@@ -146,13 +171,15 @@ export function createSignIn(options: {
         if (!operator) return { operator, outcome: 'refused', facts: [] }
         // A locked account costs no hashing: its answer says that it is locked anyway.
         if (isLocked(operator.lockout, now)) return { operator, outcome: 'locked', facts: [] }
-        const phc = await operators.passwordOf(id)
-        const right = proved || (phc !== null && (await verifyPassword(password, phc)))
-        const attempted = attempt(operator, right ? 'right' : 'wrong', purpose, now)
+        const stored = await operators.passwordOf(id)
+        const right = proved || (stored !== null && (await verifyPassword(password, stored.phc)))
+        const goodUntil = proved || purpose.for !== 'sign-in' ? null : (stored?.goodUntil ?? null)
+        const tooOld = goodUntil !== null && Temporal.Instant.compare(goodUntil, now) <= 0
+        const attempted = attempt(operator, right ? (tooOld ? 'expired' : 'right') : 'wrong', purpose, now)
         if (attempted.outcome === 'admitted' && !proved) {
           proved = true
-          if (phc !== null && purpose.for === 'sign-in' && isOutdated(phc))
-            await operators.setPassword(id, await hashPassword(password, random))
+          if (stored !== null && purpose.for === 'sign-in' && isOutdated(stored.phc))
+            await operators.setPassword(id, { ...stored, phc: await hashPassword(password, random) })
           await onRight()
         }
         // Whoever gave the right password is who they said they were.
@@ -166,9 +193,9 @@ export function createSignIn(options: {
       await count(tenant, id)
       return locked
     }
-    if (decided.outcome === 'refused' || !decided.operator) {
+    if (decided.outcome !== 'admitted' || !decided.operator) {
       await lockIfDue(id, doing)
-      return wrong
+      return decided.outcome === 'expired' ? expired : wrong
     }
     if (!appended) throw new Transient('The sign-in was not recorded.')
     return { operator: decided.operator, appended }
@@ -210,7 +237,7 @@ export function createSignIn(options: {
       if (judged === null) throw new Transient('Too many attempts of this operator wait already.')
       if ('refused' in judged && judged.refused === 'too-many-sign-ins')
         throw new Transient('Too many attempts at once.')
-      // The one refusal that the signatures differ by was dealt with in the line above.
+      // Of the refusals that the signatures differ by, one was dealt with above, and one a sign-in alone has.
       return judged as Proven | Refused<'wrong-name-or-password' | 'locked'>
     },
   }

@@ -98,6 +98,18 @@ export const variables = {
     'true: take the caller’s address from X-Forwarded-For, because a proxy of yours sets it',
     flag.default(false),
   ),
+  ATTESTRY_SESSION_IDLE_MINUTES: variable(
+    'A session ends when its person has asked for nothing for so long',
+    z.coerce.number('must be minutes from 5 to 1440').int().min(5).max(1440).default(60),
+  ),
+  ATTESTRY_SESSION_MAX_HOURS: variable(
+    'A session ends so long after its sign-in, whatever happens',
+    z.coerce.number('must be hours from 1 to 168').int().min(1).max(168).default(12),
+  ),
+  ATTESTRY_ONE_TIME_PASSWORD_HOURS: variable(
+    'How long a one-time password opens anything; the first administrator’s is made anew at a start',
+    z.coerce.number('must be hours from 1 to 720').int().min(1).max(720).default(72),
+  ),
   ATTESTRY_DISCOVERY_URL: variable(
     'Where discovery answers, if it runs in a process of its own',
     z.url().optional(),

@@ -28,6 +28,8 @@ export interface Claims {
   readonly reauthenticatedUntil: string | null
   /** Somebody who must choose a password first: the token is good for `/auth/` alone. */
   readonly restricted: boolean
+  /** The only bundles that a guest may see; absent where there is no such limit. */
+  readonly bundles?: readonly string[]
 }
 
 /** The private half, held by the gateway. */
@@ -48,6 +50,7 @@ const Payload = z.object({
   roles: z.array(RoleSchema),
   reauthenticatedUntil: z.iso.datetime().nullable(),
   restricted: z.boolean(),
+  bundles: z.array(z.string()).optional(),
 })
 
 /** Signs claims; the token lives for `minutes`, never longer than MAX_TOKEN_MINUTES. */
@@ -119,9 +122,9 @@ export async function verifyToken(
   const parsed = Payload.safeParse(payload)
   if (!parsed.success || !times.success) return null
   if (times.data.exp - times.data.iat > MAX_TOKEN_MINUTES * 60) return null
-  const { sub, ...rest } = parsed.data
+  const { sub, bundles, ...rest } = parsed.data
   return {
-    claims: { ...rest, operator: sub },
+    claims: { ...rest, operator: sub, ...(bundles ? { bundles } : {}) },
     expiresAt: Temporal.Instant.fromEpochMilliseconds(times.data.exp * 1000),
     expired,
   }

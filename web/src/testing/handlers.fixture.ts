@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { BundleRow, Session } from '@attestry/contracts/http'
 import { DAY, type Handlers, iso, page, refuse, type SignedIn, STEP_MS, watch } from './answers.fixture.ts'
+import { auditorHandlers } from './audit.fixture.ts'
 import { discoveryHandlers } from './discovery.fixture.ts'
 import type { Account, World } from './world.fixture.ts'
 
@@ -14,6 +15,7 @@ const sessionOf = (world: World, signed: SignedIn): Session => ({
   reauthenticatedUntil: signed.reauthenticatedUntil,
   origin: world.origin,
   productVersion: '0.1.0',
+  door: null,
 })
 
 /** Every endpoint of the contract, answered from the fixture world. */
@@ -160,6 +162,7 @@ export function makeHandlers(world: World): Handlers {
       }),
     },
     gateway: {
+      ...auditorHandlers(world),
       health: () => ({ status: 'ok' as const }),
       ready: () => ({ status: 'ready' as const }),
       login: ({ body, signIn }) => {

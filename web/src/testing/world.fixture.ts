@@ -1,4 +1,5 @@
-import type { AssetRow, BundleRow, Finding, ScanRow, Session } from '@attestry/contracts/http'
+import type { AssetRow, AuditorRow, BundleRow, Finding, ScanRow, Session } from '@attestry/contracts/http'
+import { firstAuditors } from './audit.fixture.ts'
 import { chance, hex } from './chance.fixture.ts'
 import { type Estate, makeEstate } from './estate.fixture.ts'
 import { judge, type Judgement } from './judgement.fixture.ts'
@@ -38,6 +39,7 @@ export interface World {
   readonly scans: ScanRow[]
   readonly bundles: BundleRow[]
   readonly activity: ActivityRow[]
+  readonly auditors: AuditorRow[]
   readonly stuck: Stuck[]
   readonly origin: 'real' | 'demo'
   scanned: boolean
@@ -174,6 +176,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     scans: options.firstRun ? [] : [done],
     bundles: options.firstRun ? [] : firstBundles(now, random, accounts[0] as Account),
     activity,
+    auditors: firstAuditors(now, (kind) => `${kind}-${hex(random, 16)}`, `bundle-${hex(random, 16)}`),
     stuck: [
       {
         id: 'stuck-1',

@@ -33,16 +33,19 @@ const before = (a: Temporal.Instant, b: Temporal.Instant): boolean => Temporal.I
 const earlier = (a: Temporal.Instant | null, b: Temporal.Instant): Temporal.Instant =>
   a === null || before(b, a) ? b : a
 
+const cronOf = (window: RotationWindow): Cron =>
+  new Cron(window.cron, { timezone: window.zone, paused: true, mode: '5-part' })
+
 /** What is wrong with a window's cron or time zone, as a sentence; null where nothing is. */
 export function windowProblem(window: RotationWindow): { field: 'cron' | 'zone'; message: string } | null {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: window.zone })
+    Temporal.Now.zonedDateTimeISO(window.zone)
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
     return { field: 'zone', message: 'is no time zone of the IANA database, such as Europe/Berlin' }
   }
   try {
-    new Cron(window.cron, { timezone: window.zone, paused: true, mode: '5-part' })
+    cronOf(window)
     return null
   } catch (cause) {
     return {
@@ -55,7 +58,7 @@ export function windowProblem(window: RotationWindow): { field: 'cron' | 'zone';
 
 /** Openings of a window that end after `from`, in order. One that daylight saving skips is simply not there. */
 function* openings(window: RotationWindow, from: Temporal.Instant): Generator<Opening> {
-  const cron = new Cron(window.cron, { timezone: window.zone, paused: true, mode: '5-part' })
+  const cron = cronOf(window)
   const length = { minutes: window.minutes }
   let at: Temporal.Instant = from.subtract(length)
   for (let turn = 0; turn < MOST_OPENINGS; turn++) {

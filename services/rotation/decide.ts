@@ -204,6 +204,8 @@ function settleDependent(
   const progress = state.dependents.get(dependent)
   if (!progress) return refuse('no-such-dependent', 'The plan names no dependent of this id.')
   if (state.stage === 'rolling-back') {
+    // Before the vaults serve the old value again there is nothing to bring it back to.
+    if (!state.rollback?.settledAt) return wrongStage(state, 'serves the old value again')
     if (progress.plan.kind !== 'manual' && progress.state !== 'must-return')
       return refuse('dependent-settled', 'This dependent is brought back without a person.')
     return command.do === 'waive-dependent'

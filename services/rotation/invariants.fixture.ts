@@ -10,7 +10,11 @@ import type { Stream, World } from './model.fixture.ts'
 const CACHE_MS = 3_500_000
 
 /** Watches a world; `never` lists key ids that nobody but a person may remove. */
-export function watch(world: World, stream: Stream, options: { compromised?: boolean } = {}) {
+export function watch(
+  world: World,
+  stream: Stream,
+  options: { compromised?: boolean; say?: () => string } = {},
+) {
   /** When each value was last served. */
   const served = new Map<string, number>()
   const look = () => {
@@ -32,7 +36,11 @@ export function watch(world: World, stream: Stream, options: { compromised?: boo
             `a value served ${now - at} ms ago fails after ${JSON.stringify(world.done.at(-1))}`,
           ).toBe(true)
     for (const value of world.held.values())
-      if (!options.compromised) expect(world.lets(value), 'a dependent holds what does not work').toBe(true)
+      if (!options.compromised)
+        expect(
+          world.lets(value),
+          `a dependent holds what does not work ${options.say?.() ?? ''} ${types(stream.events).join(' ')}`,
+        ).toBe(true)
     if (options.compromised)
       for (const [target] of world.vaults.entries())
         expect(world.lets(world.serves(target)?.value), `what target ${target} serves does not work`).toBe(

@@ -435,7 +435,10 @@ export class Stream {
     const what = next(this.state, this.world.now, this.calendar)
     if ('over' in what) return 'over'
     if ('wait' in what) {
-      if (what.until && Temporal.Instant.compare(what.until, this.world.now) > 0) this.world.now = what.until
+      // Time that a person takes is not waited for.
+      const person = what.wait === 'request' || what.wait === 'approval'
+      if (!person && what.until && Temporal.Instant.compare(what.until, this.world.now) > 0)
+        this.world.now = what.until
       return `wait ${what.wait}`
     }
     const again = await perform(what, this.state, this.parts())

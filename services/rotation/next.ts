@@ -198,9 +198,17 @@ function rollingBack(state: Rotation, now: Temporal.Instant): Next {
       .map((d) => d.plan),
   )
   if (back) return { do: 'return', dependent: back.dependent }
-  // The new credential must not go while somebody uses it whom only a person can bring back.
-  if (all.some((d) => d.state === 'must-return' || (d.plan.kind === 'manual' && d.state === 'confirmed')))
-    return waitUntil('confirmation', null)
+  // The new credential must not go while somebody may use it whom only a person can bring back: from the cutover on
+  // people were asked to switch, and not everybody tells at once.
+  const told = ['cutover', 'grace', 'retiring'].includes(rollback.step)
+  const open = all.filter(
+    (d) =>
+      d.state === 'must-return' ||
+      (d.plan.kind === 'manual' &&
+        (told || d.state === 'confirmed') &&
+        !['returned', 'waived'].includes(d.state)),
+  )
+  if (open.length > 0) return waitUntil('confirmation', null)
   const free = all
     .flatMap((d) => (d.state === 'returned' && d.cachedUntil ? [d.cachedUntil] : []))
     .reduce((latest, one) => (reached(latest, at(one)) ? one : latest), rollback.settledAt)

@@ -1,11 +1,4 @@
-import type {
-  CredentialKind,
-  DataOf,
-  EventOf,
-  PlannedDependent,
-  PreflightCheck,
-  RotationMode,
-} from '@attestry/contracts'
+import type { CredentialKind, DataOf, EventOf, PlannedDependent, PreflightCheck } from '@attestry/contracts'
 
 /*
  * One rotation as its stream tells it:
@@ -143,8 +136,6 @@ export interface Rotation {
 /** Kinds that are versions of something in a vault: nothing is stored elsewhere, and a vault never serves an older one. */
 const OWN_VAULT: readonly CredentialKind[] = ['key', 'certificate']
 export const isVaultItem = (kind: CredentialKind): boolean => OWN_VAULT.includes(kind)
-
-export const modeOf = ({ plan }: Rotation): RotationMode => plan.mode
 
 const planned = (event: EventOf<'rotation.planned'>): Rotation => ({
   rotation: event.data.rotation,
@@ -401,12 +392,6 @@ export function evolve(state: Rotation | null, event: EventOf): Rotation | null 
   // The table pairs each type with its own events; indexing by the type forgets the pairing.
   const change = CHANGES[event.type] as ((state: Rotation, event: EventOf) => Partial<Rotation>) | undefined
   return { ...state, ...change?.(state, event), position: event.position }
-}
-
-export const rotationOf = (events: Iterable<EventOf>): Rotation | null => {
-  let state: Rotation | null = null
-  for (const event of events) state = evolve(state, event)
-  return state
 }
 
 export const isOver = (state: Rotation): boolean => ENDS.includes(state.stage)

@@ -46,6 +46,15 @@ const kept = (values.state === undefined ? undefined : await readState(values.st
   identityHeader: randomBytes(16).toString('hex'),
 }
 
+// A cloud that was kept before it had all of these gets what it lacks.
+const fresh = estateNamed(values.estate, Date.now())
+const lacking = Object.entries(fresh).filter(([part]) => !(part in kept.estate))
+Object.assign(kept.estate, Object.fromEntries(lacking))
+if (lacking.some(([part]) => part === 'aws'))
+  kept.estate.applications.push(
+    ...fresh.applications.filter(({ identifierUris }) => identifierUris !== undefined),
+  )
+
 let dirty = true
 let saving: Promise<void> = Promise.resolve()
 function save() {

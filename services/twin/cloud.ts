@@ -5,6 +5,7 @@ import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import type { JWK } from 'jose'
 import { armRoutes } from './arm/routes.ts'
+import { awsRoutes, awsServiceOf } from './aws/routes.ts'
 import { type Clock, movableClock } from './clock.ts'
 import { type Consumer, consumer, type Holds, type SignsInto } from './consumer.ts'
 import { accountOf, blobRoutes } from './data/blob-storage.ts'
@@ -13,6 +14,7 @@ import { entraRoutes, managedIdentityRoutes } from './entra/routes.ts'
 import { newSigningKey, tokenAuthority } from './entra/tokens.ts'
 import { type Estate, secretCanaries } from './estate/estate.ts'
 import { type Fault, type Faults, faultRegistry } from './faults.ts'
+import { gcpHostOf, gcpRoutes } from './gcp/routes.ts'
 import { graphRoutes } from './graph/routes.ts'
 import { findVault } from './keyvault/access.ts'
 import { keyVaultRoutes } from './keyvault/routes.ts'
@@ -72,8 +74,9 @@ export interface RunningCloud {
 let processKey: Promise<JWK> | undefined
 
 /**
- * Starts the cloud on loopback: Entra, Resource Manager with Resource Graph, Key Vault, Graph and the managed
- * identity endpoint on one HTTP server, told apart by the host that a request was meant for.
+ * Starts the cloud on loopback: Entra, Resource Manager with Resource Graph, Key Vault, Graph, the managed identity
+ * endpoint, and the services of AWS and Google Cloud, on one HTTP server, told apart by the host that a request was
+ * meant for.
  */
 export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
   const { estate, tsa } = options
@@ -107,6 +110,7 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
       certificateIssuanceFails: false,
       keyVaultRetryAfter: false,
       tokenLifetimeSeconds: 3_599,
+      listLagMs: 0,
       ...options.settings,
     },
     calls,
@@ -120,18 +124,26 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
     'login.microsoftonline.com': entraRoutes(cloud),
     'management.azure.com': armRoutes(cloud),
     'graph.microsoft.com': graphRoutes(cloud),
+    ...gcpRoutes(cloud),
   }
   const vaults = keyVaultRoutes(cloud)
+  const aws = awsRoutes(cloud)
   const blobs = blobRoutes(cloud)
   const buses = serviceBusDataRoutes(cloud)
   const named = new Map(Object.entries(planes))
   const front = new Hono<{ Bindings: HttpBindings }>()
   // Each plane has its own routes and errors, so a request is handed over whole.
-  const planeOf = (host: string) =>
-    named.get(host) ??
-    (findVault(estate.vaults, host) && vaults) ??
-    (accountOf(cloud, host) && blobs) ??
-    (namespaceOf(cloud, host) && buses)
+  const planeOf = (host: string, headers: Headers, path: string) => {
+    const direct = host === ownHost
+    const service = awsServiceOf(host, headers, direct && path === '/')
+    if (service !== undefined) return aws[service]
+    return (
+      named.get(direct ? (gcpHostOf(path) ?? host) : host) ??
+      (findVault(estate.vaults, host) && vaults) ??
+      (accountOf(cloud, host) && blobs) ??
+      (namespaceOf(cloud, host) && buses)
+    )
+  }
   front.all('*', async (context) => {
     const { headers, url } = context.req.raw
     const host = hostOf(headers)
@@ -140,7 +152,7 @@ export async function startCloud(options: CloudOptions): Promise<RunningCloud> {
       if (pathname === '/msi/token') return identity.fetch(context.req.raw, context.env)
       if (pathname === '/tsa' && tsa !== undefined) return tsa.fetch(context.req.raw)
     }
-    const plane = planeOf(host)
+    const plane = planeOf(host, headers, pathname)
     // No such name: a resolver would have failed, so the connection ends without an answer.
     return plane === undefined ? hangUp(context) : plane.fetch(context.req.raw, context.env)
   })

@@ -43,6 +43,8 @@ export interface Settings {
   keyVaultRetryAfter: boolean
   /** Lifetime of an application's token in seconds. */
   tokenLifetimeSeconds: number
+  /** How long lists of AWS and Google Cloud go on showing what was there before a change. */
+  listLagMs: number
 }
 
 export type TwinContext = Context<{ Bindings: HttpBindings }>
@@ -55,7 +57,15 @@ export const hostOf = (headers: Headers): string =>
   (headers.get(hostHeader) ?? headers.get('host') ?? '').toLowerCase().replace(/:443$/, '')
 
 export interface Plane {
-  readonly name: 'entra' | 'arm' | 'graph' | 'keyvault' | 'storage' | 'servicebus'
+  readonly name:
+    | 'entra'
+    | 'arm'
+    | 'graph'
+    | 'keyvault'
+    | 'storage'
+    | 'servicebus'
+    | `aws.${string}`
+    | `gcp.${string}`
   /** The provider's own error shape. */
   readonly render: (refusal: Refusal) => Response
   /** What this plane answers when tests make it throttle. */
@@ -107,6 +117,12 @@ const pause = (ms: number, signal: AbortSignal): Promise<void> =>
       resolve()
     })
   })
+
+/** What a POST asks for, where everything goes to one path. */
+const said = async (context: TwinContext): Promise<string> =>
+  context.req.method === 'POST' && context.req.header('x-amz-target') !== undefined
+    ? `${context.req.header('x-amz-target')} ${await context.req.text()}`
+    : ''
 
 /** Half of the announced bytes, then the connection ends. */
 async function breakOff(context: TwinContext, response: Response): Promise<Response> {
@@ -189,7 +205,7 @@ export function operations(cloud: Cloud, plane: Plane) {
         }
       }
       const stale = troubles.find(({ fault }) => fault.trouble.kind === 'stale-read')
-      const place = `${context.req.method} ${host} ${url.pathname}${url.search}`
+      const place = `${context.req.method} ${host} ${url.pathname}${url.search} ${await said(context)}`
       let response = (!mutates && stale?.seen.get(place)?.clone()) || (await answer())
       if (stale !== undefined && !mutates && response.ok) {
         stale.seen.set(place, response)

@@ -4,6 +4,9 @@
  * @see https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
  * @see https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests
  * @see https://learn.microsoft.com/graph/throttling-limits
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html per account and region
+ * @see https://docs.aws.amazon.com/general/latest/gr/ssm.html and https://docs.aws.amazon.com/acm/latest/userguide/acm-limits.html
+ * @see https://cloud.google.com/secret-manager/quotas and https://cloud.google.com/certificate-manager/docs/quotas
  */
 interface Limit {
   readonly capacity: number
@@ -11,6 +14,8 @@ interface Limit {
 }
 
 const perTenSeconds = (units: number): Limit => ({ capacity: units, perSecond: units / 10 })
+const perSecond = (units: number): Limit => ({ capacity: units, perSecond: units })
+const perMinute = (units: number): Limit => ({ capacity: units, perSecond: units / 60 })
 
 const limits = {
   'keyvault.operation': perTenSeconds(4_000),
@@ -24,6 +29,25 @@ const limits = {
   'arm.write': { capacity: 200, perSecond: 10 },
   'resourcegraph.query': { capacity: 15, perSecond: 3 },
   'graph.unit': perTenSeconds(8_000),
+  'secretsmanager.list': perSecond(100),
+  'secretsmanager.create': perSecond(50),
+  'secretsmanager.put': perSecond(50),
+  'secretsmanager.tag': perSecond(50),
+  'secretsmanager.delete': perSecond(50),
+  'secretsmanager.restore': perSecond(50),
+  'ssm.get': perSecond(40),
+  'ssm.put': perSecond(3),
+  'ssm.tag': perSecond(10),
+  'acm.import': perSecond(1),
+  'acm.read': perSecond(10),
+  'acm.list': perSecond(8),
+  'acm.tag': perSecond(5),
+  'gcp.secretmanager.access': perMinute(90_000),
+  'gcp.secretmanager.read': perMinute(600),
+  'gcp.secretmanager.write': perMinute(600),
+  /** Of one secret: new versions and updates. */
+  'gcp.secretmanager.modify': { capacity: 120, perSecond: 2 },
+  'gcp.certificatemanager.request': perMinute(300),
 } as const satisfies Record<string, Limit>
 
 export type LimitName = keyof typeof limits

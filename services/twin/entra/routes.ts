@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { json, operations, type Call, type Cloud, type Plane } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
-import type { ServicePrincipal } from '../estate/estate.ts'
+import type { Estate, ServicePrincipal } from '../estate/estate.ts'
 import { judgeSecret, noteSignIn } from './sign-in.ts'
 import type { TwinContext } from '../operation.ts'
 
@@ -13,9 +13,14 @@ const resources = [
   'https://graph.microsoft.com',
   'https://servicebus.azure.net',
 ]
-/** Entra keeps what follows the resource, so `https://management.core.windows.net//.default` is right. */
-const audienceOf = (resource: string): string | undefined =>
-  resources.find((known) => known === resource.replace(/\/+$/, ''))
+/**
+ * Entra keeps what follows the resource, so `https://management.core.windows.net//.default` is right. An application's
+ * own identifier is a resource too: that is how tokens for other clouds are asked for.
+ */
+const audienceOf = ({ applications }: Estate, resource: string): string | undefined =>
+  [...resources, ...applications.flatMap(({ identifierUris }) => identifierUris ?? [])].find(
+    (known) => known === resource.replace(/\/+$/, ''),
+  )
 
 const managedIdentityLifetimeSeconds = 86_400
 const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -223,7 +228,7 @@ export function entraRoutes(cloud: Cloud) {
           `The provided value for scope ${form.get('scope') ?? ''} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).`,
         )
       const resource = scope.slice(0, -'/.default'.length)
-      const audience = audienceOf(resource)
+      const audience = audienceOf(estate, resource)
       if (audience === undefined)
         throw new TokenRefusal(
           400,
@@ -280,7 +285,7 @@ export function managedIdentityRoutes(cloud: Cloud, header: string) {
         if (url.searchParams.get('api-version') !== '2019-08-01')
           throw new Refusal(400, 'BadRequest', 'The api-version is not supported; use 2019-08-01.')
         const resource = url.searchParams.get('resource') ?? ''
-        const audience = audienceOf(resource)
+        const audience = audienceOf(estate, resource)
         if (audience === undefined)
           throw new Refusal(
             400,

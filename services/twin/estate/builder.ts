@@ -82,6 +82,8 @@ export function estateBuilder(name: string, nowMs: number) {
     serviceBusNamespaces: [],
     appManagementPolicy: { enabled: false, passwordAddition: true, maxPasswordDays: null, maxKeyDays: null },
     signIns: {},
+    aws: [],
+    gcp: [],
   }
 
   function subscription(title: string, groups: readonly string[], location = 'westeurope'): Subscription {
@@ -142,6 +144,7 @@ export function estateBuilder(name: string, nowMs: number) {
       owners?: readonly Owner[]
       federated?: readonly { issuer: string; subject: string }[]
       graphRoles?: readonly string[]
+      identifierUris?: readonly string[]
     } = {},
   ): { application: Application; principal: ServicePrincipal } {
     const starts = (credential: CredentialOptions) => inDays(-(credential.startedDaysAgo ?? 90))
@@ -173,6 +176,7 @@ export function estateBuilder(name: string, nowMs: number) {
         ...one,
       })),
       tags: [],
+      ...(options.identifierUris === undefined ? {} : { identifierUris: [...options.identifierUris] }),
     }
     estate.applications.push(made)
     const principal = servicePrincipal(title, 'Application', options.graphRoles, made.appId)

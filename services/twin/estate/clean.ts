@@ -1,4 +1,5 @@
 import { estateBuilder } from './builder.ts'
+import { elsewhere } from './elsewhere.ts'
 import type { Estate } from './estate.ts'
 import { roles } from './roles.ts'
 
@@ -92,6 +93,7 @@ export function cleanEstate(nowMs: number): Estate {
 
   const scanner = build.scanner()
   for (const group of ['rg-shop', 'rg-identity']) build.mayScan(scanner, subscription, group)
+  elsewhere(build, scanner)
   const rotator = build.application('attestry-rotation', {
     owners,
     passwords: [{ startedDaysAgo: 10, endsIn: 170 }],

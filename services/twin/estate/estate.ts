@@ -1,3 +1,6 @@
+import type { AwsAccount } from '../aws/account.ts'
+import type { GcpProject } from '../gcp/project.ts'
+
 /**
  * The whole state of the cloud as plain data, so that it can be seeded, looked at, changed by a test and kept in
  * a file. Instants are whole seconds since the epoch, as on Key Vault's wire; `null` is "not set".
@@ -23,6 +26,8 @@ export interface Estate {
   appManagementPolicy: AppManagementPolicy
   /** Successful sign-ins by key id, oldest first, at most one a minute: what the activity report is made of. */
   readonly signIns: Record<string, number[]>
+  readonly aws: AwsAccount[]
+  readonly gcp: GcpProject[]
 }
 
 export type Tags = Record<string, string>
@@ -96,6 +101,8 @@ export interface Application {
   readonly owners: Owner[]
   readonly federated: FederatedCredential[]
   readonly tags: string[]
+  /** What tokens are asked for under, such as `api://attestry-federation`. */
+  readonly identifierUris?: string[]
 }
 
 export interface PasswordCredential {
@@ -380,6 +387,20 @@ export function secretCanaries(estate: Estate): string[] {
       ),
       ...estate.sites.flatMap((site) => site.settings.flatMap(literal)),
       ...estate.containerApps.flatMap((app) => [...app.secrets, ...app.env].flatMap(literal)),
+      ...estate.aws.flatMap((account) => [
+        ...account.secrets.flatMap(({ versions }) =>
+          versions.flatMap(({ text, binary }) => text ?? binary ?? []),
+        ),
+        ...account.parameters.flatMap(({ versions }) => versions.map(({ value }) => value)),
+        ...account.certificates.map(({ privateKey }) => privateKey),
+        ...account.users.flatMap(({ accessKeys }) => accessKeys.map(({ secret }) => secret)),
+      ]),
+      ...estate.gcp.flatMap((project) => [
+        ...project.secrets.flatMap(({ versions }) =>
+          versions.flatMap(({ data }) => (data === null ? [] : Buffer.from(data, 'base64').toString())),
+        ),
+        ...project.certificates.map(({ privateKey }) => privateKey),
+      ]),
     ]),
   ]
 }

@@ -1,4 +1,5 @@
 import { estateBuilder } from './builder.ts'
+import { elsewhere } from './elsewhere.ts'
 import type { Estate, KeyShape } from './estate.ts'
 
 export interface Size {
@@ -65,5 +66,6 @@ export function generatedEstate({
   }
   const scanner = build.scanner()
   for (const { id } of subscriptions) build.mayScan(scanner, id, 'rg-generated')
+  elsewhere(build, scanner)
   return build.estate
 }

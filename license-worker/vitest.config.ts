@@ -1,10 +1,16 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+/** Two signing keys, the newer first, so that their overlap can be tested. */
+const keys = ['2026-02', '2026-01'].map((kid) => ({ kid, ...generateKeyPairSync('ed25519') }))
+const tokens = {
+  reader: 'reader-token-of-the-tests',
+  support: 'support-token-of-the-tests',
+  manager: 'manager-token-of-the-tests',
+}
 
-/** The tests run inside workerd, with a signing key made for this run. */
+/** The tests run inside workerd, with keys made for this run. */
 export default defineConfig({
   plugins: [
     cloudflareTest({
@@ -12,11 +18,23 @@ export default defineConfig({
       remoteBindings: false,
       miniflare: {
         bindings: {
-          SIGNING_KEY: JSON.stringify(privateKey.export({ format: 'jwk' })),
-          PUBLIC_KEY: JSON.stringify(publicKey.export({ format: 'jwk' })),
+          SIGNING_KEYS: JSON.stringify(
+            keys.map((k) => ({ kid: k.kid, jwk: k.privateKey.export({ format: 'jwk' }) })),
+          ),
+          PUBLIC_KEYS: JSON.stringify(
+            Object.fromEntries(keys.map((k) => [k.kid, k.publicKey.export({ format: 'jwk' })])),
+          ),
+          VENDOR_TOKENS: JSON.stringify(
+            Object.entries(tokens).map(([role, token]) => ({
+              name: role === 'manager' ? 'anna' : role,
+              role,
+              sha256: createHash('sha256').update(token).digest('hex'),
+            })),
+          ),
+          TOKENS: JSON.stringify(tokens),
         },
       },
     }),
   ],
-  test: { name: 'license-worker', include: ['*.test.ts'] },
+  test: { name: 'license-worker', include: ['*.test.ts'], isolate: false, testTimeout: 30_000 },
 })

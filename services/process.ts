@@ -131,7 +131,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     discovery: (h) =>
       discoveryService(h, guardOf(h), {
         azure: { endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment },
-        vaultLimit: licenseOf(h).vaultLimit,
+        vaultLimit: () => licenseOf(h).limit('vaults'),
         autoConnect: origin === 'demo',
       }),
     compliance: (h) => complianceService(h, guardOf(h)),

@@ -1,9 +1,9 @@
 import * as z from 'zod'
 import { Actor, Count, Instant, OpaqueId } from '../event.ts'
 import { Role } from '../gateway.ts'
-import { Feature, Tier } from '../licensing.ts'
 import { auditorsHttp } from './auditors.ts'
 import { ADMINS, endpoints, pageOf, Paging } from './endpoint.ts'
+import { LicenseStatus } from './licensing.ts'
 
 /** At least 12 characters; length is what guards a password (NIST SP 800-63B 3.1.1.2). */
 export const Password = z.string().min(12, 'at least 12 characters').max(200)
@@ -33,13 +33,6 @@ export const Session = z.object({
   door: z.object({ until: Instant, bundles: z.array(OpaqueId).nullable() }).nullable(),
 })
 export type Session = z.infer<typeof Session>
-
-export const LicenseStatus = z.object({
-  tier: Tier,
-  features: z.array(Feature),
-  state: z.enum(['valid', 'grace', 'expired']),
-  expiresAt: Instant.nullable(),
-})
 
 export const ActivityRow = z.object({
   seq: Count,

@@ -11,8 +11,10 @@ export * from './discovery.ts'
 export * from './endpoint.ts'
 export * from './evidence.ts'
 export * from './gateway.ts'
+export * from './licensing.ts'
 export * from './rotation.ts'
 export * from './sync.ts'
+export * from './vendor.ts'
 
 /** Every endpoint there is, by the service that answers it. */
 export const http = {

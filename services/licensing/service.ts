@@ -1,4 +1,4 @@
-import { type Feature, INSTALL } from '@attestry/contracts'
+import { type Feature, INSTALL, type LimitName } from '@attestry/contracts'
 import { type Host, problem, type Service, Transient } from '@attestry/kit'
 import {
   begin,
@@ -7,15 +7,15 @@ import {
   evolve,
   featuresOf,
   LICENSE,
+  limitOf,
   statusOf,
-  vaultLimitOf,
 } from './entitlement.ts'
 
 /** Answers about the licence. Any process may ask: the answers come from the install's chain. */
 export interface License {
   entitled(feature: Feature): Promise<boolean>
-  /** How many vaults may be scanned; null is no limit. */
-  vaultLimit(): Promise<number | null>
+  /** How much of something may be there before more of it is refused; null is no limit. */
+  limit(of: LimitName): Promise<number | null>
   status(): Promise<ReturnType<typeof statusOf>>
 }
 
@@ -41,7 +41,7 @@ export function licenseOf(host: Pick<Host, 'stream' | 'clock' | 'origin'>): Lice
   }
   return {
     entitled: async (feature) => featuresOf(await read(), host.origin, host.clock.now()).includes(feature),
-    vaultLimit: async () => vaultLimitOf(await read(), host.origin),
+    limit: async (of) => limitOf(await read(), of, host.origin),
     status: async () => statusOf(await read(), host.origin, host.clock.now()),
   }
 }

@@ -1,0 +1,96 @@
+import type { Counter } from '@attestry/contracts'
+import type { FleetHealth, InstallRow, TrendDay } from '@attestry/contracts/http'
+import { installOf, seenPrefix } from './seen.ts'
+
+/** An install that was not heard of for so long is silent: five of the eight-hourly writes were missed. */
+export const SILENT_AFTER_MS = 48 * 3_600_000
+
+/** Where a licence has no limit of its own, so many installs have a place. */
+export const MOST_SEATS = 1000
+/** After so long without a word an install gives its place up to a new one. */
+const SEAT_LASTS_MS = 30 * 86_400_000
+
+/** Whether a place may be given to somebody else: its install was neither seated nor heard of within a month. */
+export const isSilentSince = (
+  seat: { readonly install: string; readonly since: string },
+  seen: readonly InstallRow[],
+  now: Date,
+): boolean => {
+  const last = seen.find((i) => i.install === seat.install)?.seenAt ?? seat.since
+  return now.getTime() - Math.max(Date.parse(last), Date.parse(seat.since)) > SEAT_LASTS_MS
+}
+
+const PAGE = 1000
+/** A look at the fleet lists at most so many pages: 200,000 installs. */
+const MOST_PAGES = 200
+
+export const isSilent = (install: InstallRow, now: Date): boolean =>
+  now.getTime() - Date.parse(install.seenAt) > SILENT_AFTER_MS
+
+/** Every install of a licence, or of all; `complete` is false where there are more than one look covers. */
+export async function listSeen(
+  kv: KVNamespace,
+  license?: string,
+): Promise<{ installs: InstallRow[]; complete: boolean }> {
+  const installs: InstallRow[] = []
+  let cursor: string | undefined
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const found = await kv.list({
+      prefix: seenPrefix(license),
+      limit: PAGE,
+      ...(cursor === undefined ? {} : { cursor }),
+    })
+    for (const { name, metadata } of found.keys) {
+      const install = installOf(name, metadata)
+      if (install) installs.push(install)
+    }
+    if (found.list_complete) return { installs, complete: true }
+    cursor = found.cursor
+  }
+  return { installs, complete: false }
+}
+
+const counted = (names: readonly string[]): { name: string; installs: number }[] => {
+  const by = new Map<string, number>()
+  for (const name of names) by.set(name, (by.get(name) ?? 0) + 1)
+  return [...by]
+    .map(([name, installs]) => ({ name, installs }))
+    .sort((a, b) => b.installs - a.installs || (a.name < b.name ? -1 : 1))
+}
+
+/** Sums of counts; a sum that no reader could hold exactly stays at the largest that one can. */
+function totalsOf(installs: readonly InstallRow[]): FleetHealth['totals'] {
+  const totals: Partial<Record<Counter, number>> = {}
+  // The keys are those of COUNTERS; Object.entries forgets it.
+  for (const { counts } of installs)
+    for (const [name, n] of Object.entries(counts ?? {}) as [Counter, number][])
+      totals[name] = Math.min(Number.MAX_SAFE_INTEGER, (totals[name] ?? 0) + n)
+  return totals
+}
+
+/** The health of a fleet, from what was seen of its installs and what the registry says of licences. Pure. */
+export function healthOf(
+  seen: { readonly installs: readonly InstallRow[]; readonly complete: boolean },
+  licenses: FleetHealth['licenses'],
+  tierOf: ReadonlyMap<string, string>,
+  now: Date,
+): FleetHealth {
+  const { installs, complete } = seen
+  return {
+    at: now.toISOString(),
+    installs: installs.length,
+    complete,
+    silent: installs.filter((i) => isSilent(i, now)).length,
+    sendCounts: installs.filter((i) => i.counts !== null).length,
+    versions: counted(installs.map((i) => i.version)),
+    tiers: counted(installs.map((i) => tierOf.get(i.license) ?? 'unknown')),
+    licenses,
+    totals: totalsOf(installs),
+  }
+}
+
+/** A day's point of the trends: sums over the installs that were heard of lately. */
+export const dayOf = (installs: readonly InstallRow[], now: Date): TrendDay => {
+  const heard = installs.filter((i) => !isSilent(i, now))
+  return { day: now.toISOString().slice(0, 10), installs: heard.length, totals: totalsOf(heard) }
+}

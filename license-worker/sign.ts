@@ -1,0 +1,55 @@
+import { KeyId, type SignedLicense } from '@attestry/contracts'
+import * as z from 'zod'
+
+const Keys = z
+  .array(
+    z.object({
+      kid: KeyId,
+      jwk: z.looseObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), d: z.string() }),
+    }),
+  )
+  .min(1)
+  .max(8)
+
+interface SigningKey {
+  readonly kid: string
+  readonly key: CryptoKey
+}
+
+/** Imported once an isolate: a secret does not change under a running one. */
+let imported: { readonly text: string; readonly keys: Promise<readonly SigningKey[]> } | null = null
+
+const keysOf = (text: string): Promise<readonly SigningKey[]> => {
+  if (imported?.text === text) return imported.keys
+  const keys = Promise.all(
+    Keys.parse(JSON.parse(text)).map(async ({ kid, jwk }) => ({
+      kid,
+      key: await crypto.subtle.importKey('jwk', jwk, { name: 'Ed25519' }, false, ['sign']),
+    })),
+  )
+  imported = { text, keys }
+  return keys
+}
+
+const base64url = (bytes: ArrayBuffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(bytes)))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '')
+
+/**
+ * Signs the exact bytes of a payload's text (RFC 8032). Of the service's keys the newest that the install trusts; an
+ * install that names none of ours, or none at all, gets the newest. So keys overlap while installs are updated.
+ */
+export async function sign(
+  payload: object,
+  signingKeys: string,
+  trusted: readonly string[] = [],
+): Promise<SignedLicense> {
+  const keys = await keysOf(signingKeys)
+  const chosen = keys.find((k) => trusted.includes(k.kid)) ?? keys[0]
+  if (!chosen) throw new Error('there is no key to sign with')
+  const text = JSON.stringify(payload)
+  const sig = await crypto.subtle.sign('Ed25519', chosen.key, new TextEncoder().encode(text))
+  return { payload: text, sig: base64url(sig), alg: 'Ed25519', kid: chosen.kid }
+}

@@ -1,0 +1,116 @@
+import { type AnswerPayload, readLicenseKey, REQUEST_BYTES, ValidateRequest } from '@attestry/contracts'
+import { readJson } from './body.ts'
+import { judge, verdictOf } from './judge.ts'
+import { problem } from './problem.ts'
+import { digestOf, Projection, recordName, seatOf } from './projection.ts'
+import { FORGET_AFTER_SECONDS, fromMetadata, nextWrite, seenName, toMetadata } from './seen.ts'
+import { sign } from './sign.ts'
+import { readStats } from './stats.ts'
+
+/** The Durable Object there is one of. */
+export const REGISTRY = 'registry'
+
+/** What a check needs of the outside. */
+export interface Outside {
+  readonly env: Env
+  readonly now: Date
+  /** Who asks, as the edge says. Used to count requests and kept nowhere. */
+  readonly address: string
+  /** Work that goes on after the answer. */
+  readonly later: (work: Promise<unknown>) => void
+}
+
+const latestOf = (env: Env): AnswerPayload['latest'] =>
+  env.LATEST_VERSION === '' ? null : { version: env.LATEST_VERSION, notice: env.LATEST_NOTICE }
+
+const tooMany = () =>
+  problem('too-many', 'too-many-requests', 'Too many licence checks; try again in a minute.')
+
+/**
+ * One licence check. The same steps for every key that is well formed: two counts, one read, one signature; so an
+ * unknown key and a revoked one, which is removed from KV, cannot be told apart by the answer or by its time. What
+ * is written is written after the answer.
+ */
+export async function validate(request: Request, outside: Outside): Promise<Response> {
+  const { env, now, later } = outside
+  if (!(await env.BY_ADDRESS.limit({ key: outside.address })).success) return tooMany()
+  const body = await readJson(request, REQUEST_BYTES)
+  if (body instanceof Response) return body
+  const parsed = ValidateRequest.safeParse(body.value)
+  if (!parsed.success) {
+    const errors = parsed.error.issues.map((i) => ({ field: i.path.join('.') || 'body', message: i.message }))
+    return problem('invalid', 'bad-field', errors.map((e) => `${e.field}: ${e.message}`).join('; '), errors)
+  }
+  const asked = parsed.data
+  // Only the one spelling: an install normalises what people type.
+  if (readLicenseKey(asked.key) !== asked.key)
+    return problem('invalid', 'bad-field', 'key: not a licence key; perhaps a character is wrong', [
+      { field: 'key', message: 'the check character does not fit' },
+    ])
+  const keyDigest = await digestOf(asked.key)
+  if (!(await env.BY_KEY.limit({ key: keyDigest })).success) return tooMany()
+
+  const stored = await env.LICENSES.get(recordName(keyDigest), 'json')
+  const record = stored === null ? null : Projection.parse(stored)
+  let verdict = verdictOf(record, now)
+  if (record && verdict === 'VALID' && !record.seats.includes(seatOf(asked.install))) {
+    const seated = await env.REGISTRY.getByName(REGISTRY).takeSeat(record.license, asked.install, {
+      at: now.toISOString(),
+      keyDigest,
+      version: asked.version,
+    })
+    if (!seated) verdict = 'TOO_MANY_INSTALLS'
+  }
+
+  const stats = asked.stats === undefined ? null : readStats(asked.stats)
+  const outcome = stats === null ? 'none' : 'refused' in stats ? stats.refused : 'accepted'
+  const payload = judge(record, verdict, asked, { now, stats: outcome, latest: latestOf(env) })
+  const answer = await sign(payload, env.SIGNING_KEYS, asked.kids)
+  // Only an install that has a place: nobody else can make an entry.
+  if (record?.seats.includes(seatOf(asked.install)) || verdict === 'VALID')
+    later(
+      remember(env, {
+        license: record?.license ?? '',
+        install: asked.install,
+        keyDigest,
+        verdict,
+        at: Math.floor(now.getTime() / 1000),
+        version: asked.version,
+        counts: stats !== null && 'counts' in stats ? stats.counts : null,
+      }),
+    )
+  return Response.json(answer, { headers: { 'cache-control': 'no-store' } })
+}
+
+/** Writes that an install was seen, if there is anything new in it. A failure costs a line of a list, no answer. */
+async function remember(
+  env: Env,
+  heard: Parameters<typeof nextWrite>[1] & {
+    readonly license: string
+    readonly install: string
+    readonly keyDigest: string
+    readonly verdict: string
+  },
+): Promise<void> {
+  const name = seenName(heard.license, heard.install)
+  try {
+    const { metadata } = await env.LICENSES.getWithMetadata(name)
+    const next = nextWrite(fromMetadata(metadata), heard)
+    if (!next) return
+    await env.LICENSES.put(name, '', {
+      metadata: toMetadata(next.seen),
+      expirationTtl: FORGET_AFTER_SECONDS,
+    })
+    if (next.log)
+      await env.REGISTRY.getByName(REGISTRY).logValidation({
+        at: new Date(heard.at * 1000).toISOString(),
+        keyDigest: heard.keyDigest,
+        verdict: heard.verdict,
+        version: heard.version,
+      })
+  } catch (error) {
+    // Two replicas in one second: KV takes one write, and the next heartbeat brings the other.
+    // oxlint-disable-next-line no-console -- the only log there is: a name, never what it was about
+    console.error('not remembered', error instanceof Error ? error.name : 'unknown')
+  }
+}

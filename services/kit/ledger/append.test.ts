@@ -169,7 +169,11 @@ describe('append()', () => {
           [id, body],
         ),
       )
-    await expect(append(`{"id":"${id}"},"position":9,"x":{}`)).rejects.toThrow(/json/)
+    await expect(append(`{"id":"${id}"},"position":9,"x":{}`)).rejects.toThrow(/malformed/)
+    // What ends as a body does, but says its id elsewhere.
+    await expect(append(`{"a":1,"x\\",\\"id":"${id}","v":1}`)).rejects.toThrow(/malformed/)
+    await expect(append(`{"a":{"b":1,"id":"${id}","v":1}}`)).rejects.toThrow(/malformed/)
+    await expect(append(`[{"b":1,"id":"${id}","v":1}`)).rejects.toThrow(/malformed/)
     await expect(append(`{"id":"${ids.uuid()}"}`)).rejects.toThrow('its own id')
     await expect(append(`"${id}"`)).rejects.toThrow('no object')
   })

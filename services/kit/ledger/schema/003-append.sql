@@ -29,6 +29,7 @@ declare
   scope text := nullif(current_setting('attestry.tenant', true), '');
   ignored text;
   this_type text;
+  body bytea;
   this_tenant text collate "C";
   this_stream text;
   asked record;
@@ -63,9 +64,13 @@ begin
     raise exception 'an append has no events' using errcode = 'LG002';
   end if;
   for k in 1 .. greatest(cardinality(types), cardinality(ids), cardinality(bodies)) loop
-    -- The body is parsed as JSON, so that none closes the envelope and adds keys of its own.
-    if (starts_with(bodies[k], '{') and bodies[k]::json ->> 'id' = ids[k]::text) is not true
-      or types[k] is null then
+    -- The body is parsed as JSON, so that none closes the envelope and adds keys of its own. In a valid object the text
+    -- `,"id":"…","v":1}` at the end can stand nowhere but at the top: that saves to take the object apart.
+    body := convert_to(bodies[k], 'UTF8');
+    if (bodies[k] is json object and (
+        (substr(body, length(body) - 50, 49) = convert_to(',"id":"' || ids[k] || '","v":', 'UTF8')
+          and get_byte(body, length(body) - 2) between 48 and 57 and get_byte(body, length(body) - 1) = 125)
+        or bodies[k]::json ->> 'id' = ids[k]::text)) is not true or types[k] is null then
       raise exception 'an event is malformed: its type, or its body is no object with its own id'
         using errcode = 'LG002';
     end if;
@@ -81,7 +86,7 @@ begin
       end if;
     end if;
     -- The envelope adds less than 512 bytes to a body.
-    if octet_length(bodies[k]) > 131072 - 512 then
+    if length(body) > 131072 - 512 then
       raise exception 'an event holds at most 131072 bytes; larger facts are split' using errcode = 'LG005';
     end if;
   end loop;

@@ -1,14 +1,22 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BUNDLE_FORMAT, type BundleManifest, type EventOf, type Fact, fact } from '@attestry/contracts'
+import {
+  BUNDLE_FORMAT,
+  type BundleManifest,
+  type EventOf,
+  type Fact,
+  fact,
+  type FrameworkId,
+} from '@attestry/contracts'
 import { CANCELLED, type Host, iso, type Job, messageOf, Transient } from '@attestry/kit'
 import { type FirstTier, sealBundle } from './bundle.ts'
 import { type BundleLife, bundleLife } from './bundle-life.ts'
 import { csvDialect } from './csv.ts'
-import { gather, type Gathering } from './gather.ts'
+import { gather, type Gathering, packetOf } from './gather.ts'
 import type { EvidenceKeys } from './keys.ts'
 import { customerActionsOf, limitsOf } from './limits.ts'
+import { assessmentResults } from './oscal/assessment-results.ts'
 import { loadFonts } from './pdf/fonts.ts'
 import { printAll } from './print.ts'
 import { fingerprint } from './sign.ts'
@@ -36,7 +44,40 @@ interface Assembly {
   readonly generatedAt: string
 }
 
-function manifestOf({ life, tenant, gathering, keys, host, generatedAt }: Assembly): BundleManifest {
+/** OSCAL documents, one a framework: that of the packet, or all that the chain knows. */
+function oscalOf({ life, tenant, gathering, host, generatedAt }: Assembly): OscalFile[] {
+  if (!life.formats.includes('oscal')) return []
+  const { judgement } = gathering.known
+  const wanted = life.framework ? [life.framework] : judgement.frameworks.map((f) => f.framework)
+  const violations = gathering.reports.find((r) => r.report.type === 'rule-violations')
+  return wanted.flatMap((framework) => {
+    const packet = packetOf(judgement, framework)
+    if (!packet) return []
+    const document = assessmentResults(packet, gathering.known, {
+      bundle: life.bundle,
+      tenant,
+      product: { name: 'Attestry', version: host.productVersion },
+      generatedAt,
+      period: life.period,
+      demonstration: host.origin === 'demo',
+      evidence: violations?.csv ?? [],
+      limits: limitsOf(null),
+    })
+    const bytes = new TextEncoder().encode(`${JSON.stringify(document, null, 2)}\n`)
+    return [{ framework, path: `report/${framework}.oscal.json`, bytes }]
+  })
+}
+
+interface OscalFile {
+  readonly framework: FrameworkId
+  readonly path: string
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+function manifestOf(
+  { life, tenant, gathering, keys, host, generatedAt }: Assembly,
+  oscal: readonly OscalFile[],
+): BundleManifest {
   const { scope, framework, formats } = life
   const parameters: [string, string][] = [
     ['from', life.period.from],
@@ -53,7 +94,7 @@ function manifestOf({ life, tenant, gathering, keys, host, generatedAt }: Assemb
     query: report.says,
     parameters,
     rulesetDigest:
-      report.type === 'rule-violations' ? (gathering.judgement.last?.data.rulesetDigest ?? null) : null,
+      report.type === 'rule-violations' ? (gathering.known.judgement.last?.data.rulesetDigest ?? null) : null,
     columns: report.columns.map((c) => ({ ...c })),
     rows,
     controlTotals: totals.map((t): [string, number] => [t.name, t.value]),
@@ -84,7 +125,12 @@ function manifestOf({ life, tenant, gathering, keys, host, generatedAt }: Assemb
     },
     scope: gathering.scope,
     observation: gathering.observation,
-    oscal: [],
+    oscal: oscal.map(({ framework, path, bytes }) => ({
+      framework,
+      path,
+      bytes: bytes.length,
+      sha256: sha256(bytes),
+    })),
     signing: {
       algorithm: 'ES256',
       kind: signer.kind,
@@ -144,7 +190,7 @@ export const buildBundle =
       const [keys, fonts] = await Promise.all([options.keys(), loadFonts()])
       const { seq } = await host.head(tenant)
       await job.progress({ step: 'reading the ledger', done: 0, total: seq })
-      const { outlet, files: data } = memoryOutlet(() => createHash('sha256'))
+      const { outlet, files } = memoryOutlet(() => createHash('sha256'))
       const gathering = await gather(
         host.chain(tenant, { after: 0, upTo: seq, signal }),
         life,
@@ -152,7 +198,10 @@ export const buildBundle =
         (done) => void job.progress({ step: 'reading the ledger', done, total: seq }),
       )
       const generatedAt = iso(host.clock.now())
-      const manifest = manifestOf({ life, tenant, gathering, keys, host, generatedAt })
+      const assembly = { life, tenant, gathering, keys, host, generatedAt }
+      const oscal = oscalOf(assembly)
+      const manifest = manifestOf(assembly, oscal)
+      const data = new Map([...files, ...oscal.map(({ path, bytes }) => [path, bytes] as const)])
       const world = {
         fetch: options.fetch,
         clock: () => new Date(host.clock.now().epochMilliseconds),

@@ -18,7 +18,7 @@ import { narrowing } from './narrow.ts'
 import { Reconciliation } from './reconcile.ts'
 import { reports } from './reports/catalog.ts'
 import { foldReports } from './reports/fold.ts'
-import type { Judgement } from './reports/known.ts'
+import type { Judgement, Known } from './reports/known.ts'
 import { beforeEnd, type Report, type ReportPeriod, type Row, type Total } from './reports/report.ts'
 import { JsonWriter } from './rows-json.ts'
 import type { Outlet, WrittenFile } from './written-file.ts'
@@ -55,7 +55,8 @@ export interface Gathering {
     readonly root: string
     readonly at: string | null
   }
-  readonly judgement: Judgement
+  /** What the reports know in common, up to the period’s end. */
+  readonly known: Known
   readonly framework: FrameworkPacket | null
   readonly scope: ScopeReconciliation
   readonly observation: Observation[]
@@ -149,7 +150,7 @@ export async function gather(
     events: log.lines,
     hidden: log.hidden,
     head: { seq, link, root: toHex(tree.root()), at },
-    judgement,
+    known: folding.known,
     framework: framework === null ? null : packetOf(judgement, framework),
     scope: reconciliation.reconcile(scope),
     observation: observed.over(period),

@@ -16,6 +16,8 @@ export class Judgement {
   /** The last evaluation before the period's end. */
   last: EventOf<'compliance.evaluation-completed'> | null = null
   evaluations = 0
+  /** Subjects of open findings, by rule. */
+  readonly open = new Map<string, Set<string>>()
 
   apply(event: EventOf): void {
     if (event.type === 'compliance.ruleset-adopted')
@@ -24,6 +26,15 @@ export class Judgement {
     if (event.type === 'compliance.evaluation-completed') {
       this.last = event
       this.evaluations++
+    }
+    if (event.type === 'compliance.findings-changed') {
+      const { opened, reopened, resolved } = event.data
+      for (const { rule, subject } of [...opened, ...reopened]) {
+        const subjects = this.open.get(rule)
+        if (subjects) subjects.add(subject)
+        else this.open.set(rule, new Set([subject]))
+      }
+      for (const { rule, subject } of resolved) this.open.get(rule)?.delete(subject)
     }
   }
 

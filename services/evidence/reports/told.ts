@@ -10,3 +10,7 @@ export function told(event: EventOf, field: string): string {
     ? String(value)
     : ''
 }
+
+/** The first of several fields that an event tells. */
+export const firstTold = (event: EventOf, fields: readonly string[]): string =>
+  fields.map((field) => told(event, field)).find((cell) => cell !== '') ?? ''

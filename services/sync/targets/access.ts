@@ -12,7 +12,7 @@ export type Access =
       /** The audience that Entra is asked for, such as `api://attestry-aws`. */
       readonly audience: string
       /** A second role, assumed with the external id from the first; null where the first one writes. */
-      readonly then: { readonly roleArn: string; readonly externalId: string } | null
+      readonly onward: { readonly roleArn: string; readonly externalId: string } | null
     }
   | {
       readonly how: 'federation'
@@ -27,7 +27,7 @@ export type Access =
       readonly how: 'access-key'
       readonly accessKeyId: string
       readonly secretAccessKey: () => Promise<Secret>
-      readonly then: { readonly roleArn: string; readonly externalId: string } | null
+      readonly onward: { readonly roleArn: string; readonly externalId: string } | null
     }
   | { readonly how: 'service-account-key'; readonly key: () => Promise<Secret> }
 

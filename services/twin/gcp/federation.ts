@@ -112,7 +112,7 @@ export function credentialsService(cloud: Cloud, tokens: AccessTokens): App {
     operation(
       'generate-access-token',
       async (call) => {
-        const member = tokens.check(call)
+        const member = await tokens.check(call)
         const email = (call.context.req.param('account') ?? '').replace(/:generateAccessToken$/, '')
         const project = cloud.estate.gcp.find(({ serviceAccounts }) =>
           serviceAccounts.some((one) => one.email === email),

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { importSPKI, jwtVerify } from 'jose'
 import { bodyOf, type Call, type Cloud, json, type Plane } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
 import type { LimitName } from '../throttle.ts'
@@ -79,14 +80,42 @@ export function accessTokens(cloud: Cloud) {
     .update(cloud.tokens.signingKey.d ?? '')
     .digest()
   const mac = (text: string) => createHmac('sha256', macKey).update(text).digest()
+
+  /** The service account that signed the caller's token with a key of its own, for this host or this scope. */
+  async function signer(call: Call): Promise<string | undefined> {
+    const [, token] =
+      /^Bearer (ey[\w-]+\.[\w-]+\.[\w-]+)$/.exec(call.context.req.header('authorization') ?? '') ?? []
+    if (token === undefined || call.tokenExpired) return undefined
+    for (const { serviceAccounts } of cloud.estate.gcp)
+      for (const { email, keys } of serviceAccounts)
+        for (const { publicKey } of keys) {
+          const verified = await jwtVerify(token, await importSPKI(publicKey, 'RS256'), {
+            issuer: email,
+            subject: email,
+            currentDate: new Date(cloud.clock.now()),
+          }).catch(() => undefined)
+          if (verified === undefined) continue
+          const { aud, scope } = verified.payload
+          const forScope = scope === 'https://www.googleapis.com/auth/cloud-platform'
+          if (forScope || aud === `https://${call.host}/`) return `serviceAccount:${email}`
+        }
+    return undefined
+  }
+
   return {
     issue(member: string, expiresAt: number): string {
       const ticket: AccessTicket = { member, expiresAt }
       const text = Buffer.from(JSON.stringify(ticket)).toString('base64url')
       return `ya29.${text}.${mac(text).toString('base64url')}`
     },
-    /** @throws Refusal UNAUTHENTICATED */
-    check(call: Call): string {
+    /**
+     * Who calls: the member that a token was issued to, or the service account whose key signed one itself.
+     * @throws Refusal UNAUTHENTICATED
+     * @see https://google.aip.dev/auth/4111 on self-signed tokens
+     */
+    async check(call: Call): Promise<string> {
+      const selfSigned = await signer(call)
+      if (selfSigned !== undefined) return selfSigned
       const [, text = '', given = ''] =
         /^Bearer ya29\.([\w-]+)\.([\w-]+)$/.exec(call.context.req.header('authorization') ?? '') ?? []
       const presented = Buffer.from(given, 'base64url')
@@ -124,7 +153,7 @@ export interface GcpRequest {
 
 /** Checks token and project; a project that is not there answers as one that is forbidden. */
 export async function enterProject(cloud: Cloud, tokens: AccessTokens, call: Call): Promise<GcpRequest> {
-  const member = tokens.check(call)
+  const member = await tokens.check(call)
   const named = call.context.req.param('project') ?? ''
   const project = cloud.estate.gcp.find(({ id, number }) => id === named || number === named)
   if (project === undefined)

@@ -143,6 +143,15 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
         secretKey: c.SECRET_KEY,
         tsa: c.ATTESTRY_TSA,
         tsaRootsFile: c.ATTESTRY_TSA_ROOTS,
+        tsaSpacingSeconds: c.ATTESTRY_TSA_SPACING_SECONDS,
+        signingKey: c.ATTESTRY_SIGNING_KEY,
+        documentKey: c.ATTESTRY_DOCUMENT_KEY,
+        documentCertificateFile: c.ATTESTRY_DOCUMENT_CERTIFICATE,
+        azure: () => azure,
+        anchorMinutes: c.ATTESTRY_ANCHOR_MINUTES,
+        anchorBlob: c.ATTESTRY_ANCHOR_BLOB,
+        anchorWebhook: c.ATTESTRY_ANCHOR_WEBHOOK,
+        anchorMail: c.ATTESTRY_ANCHOR_MAIL,
       }),
     gateway: (h) =>
       gatewayService(h, guardOf(h), {

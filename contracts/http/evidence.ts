@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { Count, Digest, Instant, OpaqueId } from '../event.ts'
 import { FrameworkId } from '../compliance.ts'
-import { EvidenceScope, Period, ReportFormat, ReportType } from '../evidence.ts'
-import { endpoints, EVIDENCE, pageOf, Paging } from './endpoint.ts'
+import { EvidenceScope, KeyPurpose, Period, ReportFormat, ReportType } from '../evidence.ts'
+import { ADMINS, endpoints, EVIDENCE, pageOf, Paging } from './endpoint.ts'
 
 export const BundleRow = z.object({
   bundle: OpaqueId,
@@ -27,6 +27,34 @@ export const BundleRow = z.object({
   problem: z.string().nullable(),
 })
 export type BundleRow = z.infer<typeof BundleRow>
+
+/** A checkpoint of the chain and how it stands. */
+export const CheckpointRow = z.object({
+  size: Count,
+  root: Digest,
+  at: Instant,
+  timestamp: z.object({
+    status: z.enum(['stamped', 'pending']),
+    tsa: z.string().nullable(),
+    independent: z.boolean(),
+    genTime: Instant.nullable(),
+  }),
+  /** Second places that have a copy. */
+  copies: z.array(z.enum(['blob', 'webhook', 'mail'])),
+})
+export type CheckpointRow = z.infer<typeof CheckpointRow>
+
+/** A key of the ring. `until` is null for the one in use. */
+export const KeyRow = z.object({
+  purpose: KeyPurpose,
+  kind: z.enum(['local', 'key-vault']),
+  keyId: z.string(),
+  fingerprint: Digest,
+  publicKey: z.string().nullable(),
+  from: Instant,
+  until: Instant.nullable(),
+})
+export type KeyRow = z.infer<typeof KeyRow>
 
 export const evidenceHttp = endpoints({
   requestBundle: {
@@ -108,8 +136,75 @@ export const evidenceHttp = endpoints({
     roles: EVIDENCE,
     reply: z.object({
       signer: z.object({ kind: z.enum(['local', 'key-vault']), fingerprint: Digest, pem: z.string() }),
+      /** `signer.pub`: every key that bundles were signed with, the present one first, each with its time. */
+      signerPem: z.string(),
+      /** The verifier of the tenant’s checkpoints, one line; null before the first anchor. */
+      checkpointVerifier: z.string().nullable(),
+      ring: z.array(KeyRow),
       tsa: z.array(z.object({ name: z.string(), independent: z.boolean(), rootPem: z.string() })),
     }),
     refusals: {},
+  },
+  rotateKey: {
+    method: 'POST',
+    path: '/api/evidence/keys/{purpose}/rotate',
+    summary:
+      'Makes a new local key for a purpose; the old private key is destroyed, its public half stays in the ring.',
+    roles: ADMINS,
+    reauthenticate: true,
+    reply: z.object({ fingerprint: Digest }),
+    refusals: { 'no-such-purpose': 'not-found', 'key-in-vault': 'conflict' },
+  },
+  readBundleHmacKey: {
+    method: 'GET',
+    path: '/api/evidence/bundles/{bundle}/hmac-key',
+    summary: 'The HMAC key of one bundle, to hand to an auditor; it opens no other bundle.',
+    roles: ADMINS,
+    reauthenticate: true,
+    reply: z.object({ keyId: z.string(), key: z.string() }),
+    refusals: { 'no-such-bundle': 'not-found', 'not-sealed': 'conflict', 'hmac-key-gone': 'unavailable' },
+  },
+  listCheckpoints: {
+    method: 'GET',
+    path: '/api/evidence/checkpoints',
+    summary: 'Checkpoints of the chain, newest first.',
+    roles: EVIDENCE,
+    query: Paging,
+    reply: pageOf(CheckpointRow),
+    refusals: {},
+  },
+  readCheckpoint: {
+    method: 'GET',
+    path: '/api/evidence/checkpoints/{size}',
+    summary: 'One checkpoint: its signed note, and its time-stamp response in base64.',
+    roles: EVIDENCE,
+    reply: CheckpointRow.extend({ note: z.string(), token: z.string().nullable() }),
+    refusals: { 'no-such-checkpoint': 'not-found' },
+  },
+  anchorNow: {
+    method: 'POST',
+    path: '/api/evidence/checkpoints',
+    summary: 'Signs and stamps a checkpoint of the chain now, without waiting for the hour.',
+    roles: EVIDENCE,
+    reply: null,
+    refusals: {},
+  },
+  readReceipt: {
+    method: 'GET',
+    path: '/api/evidence/receipts/{seq}',
+    summary:
+      'Proof that one event is in the chain (C2SP tlog-proof), against the first checkpoint that holds it.',
+    roles: EVIDENCE,
+    reply: 'file',
+    refusals: { 'no-such-event': 'not-found', 'not-anchored': 'conflict' },
+  },
+  readConsistency: {
+    method: 'GET',
+    path: '/api/evidence/consistency',
+    summary: 'Proof that the later of two checkpoints only added to the earlier one (RFC 6962).',
+    roles: EVIDENCE,
+    query: z.object({ from: z.coerce.number().int().min(1), to: z.coerce.number().int().min(1) }),
+    reply: z.object({ from: Count, to: Count, proof: z.array(Digest) }),
+    refusals: { 'no-such-checkpoint': 'not-found', reversed: 'invalid' },
   },
 })

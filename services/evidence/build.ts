@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -8,19 +8,23 @@ import {
   type Fact,
   fact,
   type FrameworkId,
+  verifierText,
 } from '@attestry/contracts'
 import { CANCELLED, type Host, iso, type Job, messageOf, Transient } from '@attestry/kit'
+import { anchorChain, type Anchoring } from './anchors/anchor.ts'
+import { anchorFiles } from './anchors/chosen.ts'
 import { type FirstTier, sealBundle } from './bundle.ts'
 import { type BundleLife, bundleLife } from './bundle-life.ts'
 import { csvDialect } from './csv.ts'
 import { gather, type Gathering, packetOf } from './gather.ts'
+import { originOf } from './key-ring.ts'
 import type { EvidenceKeys } from './keys.ts'
 import { customerActionsOf, limitsOf } from './limits.ts'
 import { assessmentResults } from './oscal/assessment-results.ts'
 import { loadFonts } from './pdf/fonts.ts'
 import { printAll } from './print.ts'
 import { fingerprint } from './sign.ts'
-import { requestTimestamp, type Stamp } from './timestamp.ts'
+import type { Stamp } from './timestamp.ts'
 import { memoryOutlet } from './written-file.ts'
 
 /** Where a sealed bundle lies. Its digest is in the name, so that two who build the same one never share a file. */
@@ -29,8 +33,7 @@ export const bundlePath = (stateDir: string, tenant: string, bundle: string, zip
 
 export interface BuildOptions {
   readonly stateDir: string
-  readonly keys: () => Promise<EvidenceKeys>
-  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  readonly anchoring: Anchoring
 }
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
@@ -42,6 +45,7 @@ interface Assembly {
   readonly keys: EvidenceKeys
   readonly host: Host
   readonly generatedAt: string
+  readonly anchors: BundleManifest['ledger']['anchors']
 }
 
 /** OSCAL documents, one a framework: that of the packet, or all that the chain knows. */
@@ -75,7 +79,7 @@ interface OscalFile {
 }
 
 function manifestOf(
-  { life, tenant, gathering, keys, host, generatedAt }: Assembly,
+  { life, tenant, gathering, keys, host, generatedAt, anchors }: Assembly,
   oscal: readonly OscalFile[],
 ): BundleManifest {
   const { scope, framework, formats } = life
@@ -121,7 +125,7 @@ function manifestOf(
       head: gathering.head,
       events: gathering.events,
       hidden: gathering.hidden,
-      anchors: null,
+      anchors,
     },
     scope: gathering.scope,
     observation: gathering.observation,
@@ -149,7 +153,7 @@ function manifestOf(
   }
 }
 
-const stampedFact = (bundle: string, stamp: Stamp): Fact =>
+export const stampedFact = (bundle: string, stamp: Stamp): Fact =>
   fact('evidence.bundle-timestamped', {
     bundle,
     status: stamp.status,
@@ -160,7 +164,7 @@ const stampedFact = (bundle: string, stamp: Stamp): Fact =>
   })
 
 /** Written whole or not at all: a reader never sees half a bundle. */
-async function keep(path: string, bytes: Uint8Array): Promise<void> {
+export async function keepBundle(path: string, bytes: Uint8Array): Promise<void> {
   await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
   await writeFile(`${path}.new`, bytes, { mode: 0o600 })
   await rename(`${path}.new`, path)
@@ -187,7 +191,10 @@ export const buildBundle =
       if (!result.ok) throw new Transient('the bundle was ended elsewhere')
     }
     try {
-      const [keys, fonts] = await Promise.all([options.keys(), loadFonts()])
+      const [keys, fonts] = await Promise.all([options.anchoring.keys(), loadFonts()])
+      await job.progress({ step: 'anchoring the ledger', done: 0, total: 0 })
+      // The newest checkpoint brackets the period from above; its token stands in the chain that the bundle carries.
+      await anchorChain(host, options.anchoring, job)
       const { seq } = await host.head(tenant)
       await job.progress({ step: 'reading the ledger', done: 0, total: seq })
       const { outlet, files } = memoryOutlet(() => createHash('sha256'))
@@ -198,15 +205,24 @@ export const buildBundle =
         (done) => void job.progress({ step: 'reading the ledger', done, total: seq }),
       )
       const generatedAt = iso(host.clock.now())
-      const assembly = { life, tenant, gathering, keys, host, generatedAt }
+      const origin = await originOf(host, tenant, signal)
+      const anchors = anchorFiles(gathering.anchors, verifierText(keys.checkpoint.verifier(origin)))
+      const assembly = {
+        life,
+        tenant,
+        gathering,
+        keys,
+        host,
+        generatedAt,
+        anchors: anchors?.told ?? null,
+      }
       const oscal = oscalOf(assembly)
       const manifest = manifestOf(assembly, oscal)
-      const data = new Map([...files, ...oscal.map(({ path, bytes }) => [path, bytes] as const)])
-      const world = {
-        fetch: options.fetch,
-        clock: () => new Date(host.clock.now().epochMilliseconds),
-        random: (length: number) => new Uint8Array(randomBytes(length)),
-      }
+      const data = new Map([
+        ...files,
+        ...(anchors?.files ?? []),
+        ...oscal.map(({ path, bytes }) => [path, bytes] as const),
+      ])
       const sealed = await sealBundle({
         manifest,
         data,
@@ -228,10 +244,7 @@ export const buildBundle =
         signer: keys.signer,
         hmacMaster: keys.hmac.master,
         timestamp: async (bytes, stop) => {
-          const stamp = await requestTimestamp(
-            { data: bytes, authorities: keys.authorities, signal: stop },
-            world,
-          )
+          const stamp = await options.anchoring.stamp(bytes, stop)
           if (stamp.status === 'pending')
             host.log.warn({ bundle, reason: stamp.reason }, 'A bundle could not be stamped')
           return stamp
@@ -241,7 +254,7 @@ export const buildBundle =
         progress: (step, done, total) => void job.progress({ step: step.replaceAll('-', ' '), done, total }),
         signal,
       })
-      await keep(bundlePath(options.stateDir, tenant, bundle, sealed.zipSha256), sealed.zip)
+      await keepBundle(bundlePath(options.stateDir, tenant, bundle, sealed.zipSha256), sealed.zip)
       await record([
         ...manifest.reports.map((r) =>
           fact('evidence.report-rendered', {

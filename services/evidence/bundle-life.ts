@@ -22,6 +22,8 @@ export interface BundleLife {
   readonly position: number
   /** Of the sealed file. */
   readonly zipSha256: string | null
+  /** Whether the timestamp that was pending was put beside it since. */
+  readonly completed: boolean
 }
 
 export function evolveBundle(known: BundleLife | null, event: EventOf): BundleLife | null {
@@ -39,10 +41,13 @@ export function evolveBundle(known: BundleLife | null, event: EventOf): BundleLi
         state: 'building',
         position,
         zipSha256: null,
+        completed: false,
       }
     }
     case 'evidence.bundle-sealed':
       return known && { ...known, state: 'sealed', position, zipSha256: event.data.zipSha256 }
+    case 'evidence.bundle-completed':
+      return known && { ...known, position, zipSha256: event.data.zipSha256, completed: true }
     case 'evidence.bundle-failed':
       return (
         known && { ...known, state: event.data.reason === 'cancelled' ? 'cancelled' : 'failed', position }

@@ -12,6 +12,7 @@ import {
   treeFrontier,
 } from '@attestry/contracts'
 import type { ChainEvent } from '@attestry/kit'
+import { AnchorsOfChain } from './anchors/chosen.ts'
 import { type CsvPart, CsvWriter } from './csv.ts'
 import { ExportLog } from './export-log.ts'
 import { narrowing } from './narrow.ts'
@@ -60,6 +61,8 @@ export interface Gathering {
   readonly framework: FrameworkPacket | null
   readonly scope: ScopeReconciliation
   readonly observation: Observation[]
+  /** Checkpoints that the bundle carries. */
+  readonly anchors: ReturnType<AnchorsOfChain['chosen']>
 }
 
 /** Rows that are printed at most; the CSV holds every one. */
@@ -117,6 +120,7 @@ export async function gather(
   const reconciliation = new Reconciliation(folding.known.estate)
   const narrow = narrowing(scope)
   const log = new ExportLog(outlet)
+  const anchors = new AnchorsOfChain()
   const tree = treeFrontier(sha256)
   let link = toHex(GENESIS_LINK)
   let seq = 0
@@ -129,6 +133,7 @@ export async function gather(
       tree.push(stored.leaf)
       const narrowed = stored.event ? narrow(stored.event) : null
       log.add(stored, narrowed)
+      if (stored.event) anchors.apply(stored.event)
       if (!narrowed?.event) continue
       if (beforeEnd(narrowed.event.at, period)) reconciliation.apply(narrowed.event)
       folding.apply(narrowed.event, link)
@@ -154,6 +159,7 @@ export async function gather(
     framework: framework === null ? null : packetOf(judgement, framework),
     scope: reconciliation.reconcile(scope),
     observation: observed.over(period),
+    anchors: anchors.chosen(period),
   }
 }
 

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { type EventOf, fact, type ReportType } from '@attestry/contracts'
+import { type EventOf, fact, KeyPurpose, type ReportType, verifierText } from '@attestry/contracts'
 import { type BundleRow, evidenceHttp } from '@attestry/contracts/http'
 import {
   bind,
@@ -15,8 +15,13 @@ import {
   refuse,
   type Tx,
 } from '@attestry/kit'
+import { checkpointOf, listCheckpoints } from './anchors/checkpoints.ts'
+import { consistencyOf, receiptOf } from './anchors/receipts.ts'
+import { anchorWish } from './anchors/schedule.ts'
 import { bundlePath } from './build.ts'
 import { bundleLife, requestBundle } from './bundle-life.ts'
+import { bundleHmacKey } from './hmac.ts'
+import { adoptKeys, originOf, readKeys, signerRing } from './key-ring.ts'
 import type { EvidenceKeys } from './keys.ts'
 import { fingerprint } from './sign.ts'
 
@@ -40,6 +45,9 @@ interface Row {
 /** The id of the command that builds a bundle. */
 export const buildCommand = (bundle: string): string => `build-${bundle}`
 
+/** A whole number of a path, or null. */
+const wholeNumber = (text: string): number | null => (/^\d{1,15}$/.test(text) ? Number(text) : null)
+
 const WATCH_MS = 250
 /** A watch that outlives any sane build ends, and the page asks again. */
 const WATCH_TURNS = 4 * 60 * 30
@@ -47,6 +55,8 @@ const WATCH_TURNS = 4 * 60 * 30
 export interface RouteOptions {
   readonly stateDir: string
   readonly keys: () => Promise<EvidenceKeys>
+  /** Replaces the local key of a purpose; false when it lives in Key Vault. */
+  readonly rotate: (purpose: KeyPurpose) => Promise<boolean>
 }
 
 /** The evidence endpoints. */
@@ -215,16 +225,93 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
       })
     },
 
-    async readKeys() {
-      const { signer, authorities } = await options.keys()
+    async readKeys({ who, signal }) {
+      const { signer, checkpoint, authorities } = await options.keys()
+      const ring = await host.tx(who.tenant, readKeys)
+      const origin = await originOf(host, who.tenant, signal)
       return {
         signer: {
           kind: signer.kind,
           fingerprint: fingerprint(signer.publicKeyPem),
           pem: signer.publicKeyPem,
         },
+        signerPem: signerRing(ring, signer.publicKeyPem),
+        checkpointVerifier: verifierText(checkpoint.verifier(origin)),
+        ring,
         tsa: authorities.map((a) => ({ name: a.name, independent: a.independent, rootPem: a.rootsPem })),
       }
+    },
+
+    async rotateKey({ who, params, address, correlation, signal }) {
+      const purpose = KeyPurpose.safeParse(params.purpose)
+      if (!purpose.success) return refuse('no-such-purpose', `Keys are for ${KeyPurpose.options.join(', ')}.`)
+      if (!(await options.rotate(purpose.data)))
+        return refuse('key-in-vault', 'This key lives elsewhere; make a new version there and restart.')
+      const cause = { correlation, causation: correlation }
+      const keys = await options.keys()
+      await adoptKeys(host, who.tenant, keys, { cause, signal, by: actor(who, address) })
+      const fingerprints: Record<KeyPurpose, string> = {
+        bundle: fingerprint(keys.signer.publicKeyPem),
+        document: keys.document.certificateSha256,
+        checkpoint: keys.checkpoint.fingerprint,
+        hmac: keys.hmac.fingerprint,
+      }
+      return { fingerprint: fingerprints[purpose.data] }
+    },
+
+    async readBundleHmacKey({ who, params }) {
+      const sealed = (await host.stream(who.tenant, params.bundle)).find(
+        (e) => e.type === 'evidence.bundle-sealed',
+      )
+      if (!sealed)
+        return (await read(who.tenant, params.bundle))
+          ? refuse('not-sealed', 'This bundle is not sealed; it has no HMAC.')
+          : noSuch(params.bundle)
+      const { hmacKey: keyId } = sealed.data
+      const master = (await options.keys()).hmac.of(keyId)
+      if (master === null)
+        return refuse('hmac-key-gone', `The master key ${keyId} is not on this machine any more.`)
+      return { keyId, key: (await bundleHmacKey(master, params.bundle)).toHex() }
+    },
+
+    async listCheckpoints({ who, query }) {
+      const after = query.after === undefined ? null : Number.parseInt(query.after, 10)
+      return host.tx(who.tenant, (tx) => listCheckpoints(tx, { after, limit: query.limit }))
+    },
+
+    async readCheckpoint({ who, params }) {
+      const size = wholeNumber(params.size)
+      const found = size === null ? null : await host.tx(who.tenant, (tx) => checkpointOf(tx, size))
+      if (!found) return refuse('no-such-checkpoint', `There is no checkpoint of ${params.size} events.`)
+      const { root, at, timestamp, copies, note, token } = found
+      return { size: found.size, root, at, timestamp, copies, note, token }
+    },
+
+    async anchorNow({ who, address, correlation }) {
+      const cause = { correlation, causation: correlation }
+      await host.tx(who.tenant, (tx) => host.send(tx, [anchorWish(host.clock, actor(who, address), cause)]))
+      return undefined
+    },
+
+    async readReceipt({ who, params }) {
+      const seq = wholeNumber(params.seq)
+      const { seq: head } = await host.head(who.tenant)
+      if (seq === null || seq < 1 || seq > head)
+        return refuse('no-such-event', `There is no event ${params.seq}; the last one is ${head}.`)
+      const receipt = await host.tx(who.tenant, (tx) => receiptOf(tx, seq))
+      if (isRefused(receipt)) return receipt
+      return new Response(receipt, {
+        headers: {
+          'content-type': 'text/plain; charset=utf-8',
+          'content-disposition': `attachment; filename="event-${seq}.tlog-proof"`,
+          'cache-control': 'no-store',
+        },
+      })
+    },
+
+    async readConsistency({ who, query: { from, to } }) {
+      const proof = await host.tx(who.tenant, (tx) => consistencyOf(tx, from, to))
+      return isRefused(proof) ? proof : { from, to, proof }
     },
   }
   return bind(evidenceHttp, handlers, guard, host.log)

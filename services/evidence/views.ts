@@ -30,6 +30,14 @@ async function apply(event: EventOf, tx: Tx): Promise<void> {
       )
       return
     }
+    case 'evidence.bundle-completed': {
+      await tx.rows('update bundle set bytes = $3 where tenant = $1 and bundle = $2', [
+        tx.tenant,
+        event.data.bundle,
+        event.data.bytes,
+      ])
+      return
+    }
     case 'evidence.bundle-failed': {
       const { bundle, reason, detail } = event.data
       await tx.rows('update bundle set state = $3, problem = $4 where tenant = $1 and bundle = $2', [

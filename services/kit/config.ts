@@ -136,6 +136,41 @@ export const variables = {
     'PEM file of the roots that time-stamp authorities are checked against',
     z.string().optional(),
   ),
+  ATTESTRY_TSA_SPACING_SECONDS: variable(
+    'Least time between two requests to one time-stamp authority that is not on this machine',
+    z.coerce.number('must be a number of seconds from 0 to 3600').min(0).max(3600).default(5),
+  ),
+  ATTESTRY_SIGNING_KEY: variable(
+    'Key Vault key that signs bundles, https://<vault>.vault.azure.net/keys/<name> (EC, P-256); else a local one',
+    z.url({ protocol: /^https$/, error: 'must be an https:// address of a key' }).optional(),
+  ),
+  ATTESTRY_DOCUMENT_KEY: variable(
+    'Key Vault key that signs PDF files, likewise; must be another one than ATTESTRY_SIGNING_KEY',
+    z.url({ protocol: /^https$/, error: 'must be an https:// address of a key' }).optional(),
+  ),
+  ATTESTRY_DOCUMENT_CERTIFICATE: variable(
+    'PEM file with the certificate of the key that signs PDF files and its issuers; else a self-signed one is made',
+    z.string().optional(),
+  ),
+  ATTESTRY_ANCHOR_MINUTES: variable(
+    'How often the ledger is anchored (signed and time-stamped) while events arrive',
+    z.coerce.number('must be a number of minutes from 1 to 1440').min(1).max(1440).default(60),
+  ),
+  ATTESTRY_ANCHOR_BLOB: variable(
+    'Container with version-level immutability that gets a write-once copy of each anchor',
+    z.url({ protocol: /^https$/, error: 'must be an https:// address of a container' }).optional(),
+  ),
+  ATTESTRY_ANCHOR_WEBHOOK: variable(
+    'Address that each anchor is posted to, somebody else’s',
+    z.url({ protocol: /^https?$/, error: 'must be an https:// address' }).optional(),
+  ),
+  ATTESTRY_ANCHOR_MAIL: secretVariable(
+    'Mailbox that gets each anchor: smtps://user:password@host?to=auditor@example.com&from=attestry@example.com',
+    z
+      .url({ protocol: /^smtps?$/, error: 'must be an smtps:// address' })
+      .transform((u) => new Secret(u))
+      .optional(),
+  ),
   ATTESTRY_SWEEP_SECONDS: variable(
     'How often every consumer looks in the ledger for what no message brought',
     z.coerce.number('must be a number of seconds from 1 to 3600').min(1).max(3600).default(30),

@@ -58,9 +58,12 @@ export interface TestHost extends AsyncDisposable {
   service(name: string): Service
   /** The host that a service was made with: append facts of its context as it would. */
   host(name: string): Host
-  /** Resolves when every consumer has read to its end and no command is due; throws after 20 s. */
+  /** Resolves when every consumer has read to its end and no command is due; throws after a minute. */
   settle(): Promise<void>
 }
+
+/** A machine under load is slow; one that hangs is found all the same. */
+const SETTLE_MS = 60_000
 
 /** Runs services on a real, empty Postgres, with no bus but the sweep. */
 export async function testHost(options: {
@@ -120,7 +123,7 @@ export async function testHost(options: {
     service: (name) => named(running.services, name),
     host: (name) => named(hosts, name),
     settle: async () => {
-      const deadline = AbortSignal.timeout(20_000)
+      const deadline = AbortSignal.timeout(SETTLE_MS)
       // Quiet twice in a row: a reaction may just have written what starts the next step.
       for (let calm = 0; calm < 2; ) {
         if (deadline.aborted)

@@ -7,6 +7,7 @@ import type { SumLine, SumsHeader } from './sums.ts'
 import { readSums } from './sums.ts'
 import type { TokenVerdict } from './token.ts'
 import { verifyToken } from './token.ts'
+import { readRing, windowProblem } from './trusted-keys.ts'
 import type { KnownPlace } from './verify-log.ts'
 import { verifyLog } from './verify-log.ts'
 import { printedProblem, reportsDetail, reportsProblem } from './verify-reports.ts'
@@ -241,9 +242,20 @@ async function checkSignature(
   if (key === null)
     return void say('signature', title, 'no key given: the copy in the bundle proves nothing', '')
   if (signature === undefined) return void say('signature', title, `${bundlePaths.signature} is missing`, '')
-  const holds = await es256Holds(key, sums, signature)
-  if (typeof holds === 'object') return void say('signature', title, holds.problem, '')
-  const [spki] = pemBlocks(key, 'PUBLIC KEY')
+  const ring = readRing(key)
+  if (ring.length === 0)
+    return void say('signature', title, 'the key that was given is not a public key in PEM', '')
+  let used = ring[0]
+  let holds = false
+  for (const window of ring) {
+    const answer = await es256Holds(window.pem, sums, signature)
+    if (typeof answer === 'object') return void say('signature', title, answer.problem, '')
+    if (answer) used = window
+    holds ||= answer
+  }
+  const late = holds && used && manifest ? windowProblem(used, new Date(manifest.generatedAt)) : null
+  if (late !== null) return void say('signature', title, late, '')
+  const [spki] = pemBlocks(used?.pem ?? '', 'PUBLIC KEY')
   const print = spki === undefined ? '' : trust.sha256(spki).toHex()
   say(
     'signature',

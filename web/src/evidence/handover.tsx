@@ -72,7 +72,7 @@ export function Handover() {
                   type="button"
                   class="button"
                   data-kind="plain"
-                  onClick={() => save('signer.pub', known().signer.pem)}
+                  onClick={() => save('signer.pub', known().signerPem)}
                 >
                   <Download size={14} aria-hidden="true" />
                   signer.pub

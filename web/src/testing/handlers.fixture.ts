@@ -146,12 +146,24 @@ export function makeHandlers(world: World): Handlers {
         world.happen('evidence.bundle-downloaded')
         return new TextEncoder().encode(`bytes of ${params.bundle}`)
       },
+      rotateKey: () => ({ fingerprint: createHash('sha256').update('rotated').digest('hex') }),
+      readBundleHmacKey: () => ({ keyId: 'secret-key-1', key: '00'.repeat(32) }),
+      listCheckpoints: () => ({ items: [], next: null, total: 0 }),
+      readCheckpoint: () => refuse(404, 'no-such-checkpoint', 'There is no such checkpoint.'),
+      anchorNow: () => undefined,
+      readReceipt: () => refuse(409, 'not-anchored', 'No checkpoint holds this event yet.'),
+      readConsistency: () => refuse(404, 'no-such-checkpoint', 'There is no such checkpoint.'),
       readKeys: () => ({
         signer: {
           kind: 'local' as const,
           fingerprint: createHash('sha256').update('key').digest('hex'),
           pem: '-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n',
         },
+        signerPem:
+          'Used: 2026-01-01T00:00:00.000Z to -\n-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n',
+        checkpointVerifier:
+          'attestry/contoso/abababababababab+01020304+AQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH',
+        ring: [],
         tsa: [
           {
             name: 'Attestry local authority',

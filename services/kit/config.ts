@@ -119,7 +119,7 @@ export const variables = {
   ATTESTRY_SYNC_URL: variable('Where sync answers, likewise', z.url().optional()),
   ATTESTRY_EVIDENCE_URL: variable('Where evidence answers, likewise', z.url().optional()),
   ATTESTRY_AZURE_ENDPOINT: variable(
-    'Loopback address of a cloud twin instead of Azure; makes the install a demonstration for ever',
+    'Loopback address of a twin instead of Azure, AWS and Google Cloud; makes the install a demonstration for ever',
     z
       .url()
       .refine(

@@ -184,6 +184,22 @@ describe('AWS Secrets Manager, when things go wrong', () => {
     expect(await target.test(signal())).toEqual({ account: AWS.account })
   })
 
+  test('ten thousand secrets are a hundred listing requests, with what is served in them', async () => {
+    const account = twin.estate.aws[0]
+    const [one] = account?.secrets ?? []
+    if (!account || !one) throw new Error('the tests before made a secret')
+    for (let index = 0; index < 10_000; index++)
+      account.secrets.push({ ...one, region: 'ap-south-1', name: `unchanged/${index}` })
+    const target = awsSecretsManagerTarget({ ...awsAccount, region: 'ap-south-1' }, world)
+    twin.resetCalls()
+    const served = new Set<string>()
+    for await (const page of target.list(signal()))
+      for (const { name, servedSource, stamp } of page) if (servedSource && stamp) served.add(name)
+    expect(served.size).toBe(10_000)
+    const calls = [...twin.calls].filter(([name]) => name.startsWith('aws.secretsmanager'))
+    expect(calls).toEqual([['aws.secretsmanager.ListSecrets', 100]])
+  })
+
   test('a clock that is ten minutes off is set by AWS’s answer, and a session that ended is replaced', async () => {
     const target = open()
     await target.test(signal())

@@ -208,13 +208,15 @@ export function acm(cloud: Cloud, credentials: AwsCredentials) {
           const offset = offsetOf(input.NextToken)
           if (offset === undefined) throw invalid('The NextToken is not valid.')
           const keyTypes = input.Includes?.keyTypes ?? listedByDefault
-          const entries = request.account.certificates
+          const entries = lag
+            .visible(request.account.certificates)
             .filter((one) => one.region === request.region && keyTypes.includes(keyAlgorithm(leafOf(one))))
             .sort((a, b) => a.created - b.created)
-            .flatMap((one) => lag.shown(one, summary(request, one)) ?? [])
           const end = offset + input.MaxItems
           return {
-            CertificateSummaryList: entries.slice(offset, end),
+            CertificateSummaryList: entries
+              .slice(offset, end)
+              .map((one) => lag.shown(one, () => summary(request, one))),
             ...(end < entries.length ? { NextToken: pageToken(end) } : {}),
           }
         },

@@ -282,7 +282,8 @@ export function parameterStore(cloud: Cloud, credentials: AwsCredentials) {
             BeginsWith: (text: string, wanted: string) => text.startsWith(wanted),
             Contains: (text: string, wanted: string) => text.includes(wanted),
           }
-          const matching = all(request)
+          const matching = lag
+            .visible(all(request))
             .filter((parameter) =>
               input.ParameterFilters.every(({ Key, Option, Values }) => {
                 const text =
@@ -300,12 +301,13 @@ export function parameterStore(cloud: Cloud, credentials: AwsCredentials) {
               }),
             )
             .sort((a, b) => (a.name < b.name ? -1 : 1))
-          const entries = matching.flatMap((one) => lag.shown(one, metadata(request, one)) ?? [])
           const offset = page(input.NextToken)
           const end = offset + input.MaxResults
           return {
-            Parameters: entries.slice(offset, end),
-            ...(end < entries.length ? { NextToken: pageToken(end) } : {}),
+            Parameters: matching
+              .slice(offset, end)
+              .map((one) => lag.shown(one, () => metadata(request, one))),
+            ...(end < matching.length ? { NextToken: pageToken(end) } : {}),
           }
         },
       ),

@@ -68,7 +68,9 @@ export function secretsManager(cloud: Cloud, credentials: AwsCredentials) {
     given: string,
     context: Record<string, string | readonly string[]> = {},
   ): AwsSecret {
-    const secret = all(request).find((one) => one.name === given || arnOf(request, one) === given)
+    const plain = /^arn:.*:secret:(.+)-[^-]{6}$/.exec(given)?.[1] ?? given
+    const named = all(request).find((one) => one.name === plain)
+    const secret = named && (plain === given || arnOf(request, named) === given) ? named : undefined
     const arn =
       secret === undefined
         ? given.startsWith('arn:')
@@ -278,14 +280,14 @@ export function secretsManager(cloud: Cloud, credentials: AwsCredentials) {
               }),
             )
           const order = input.SortOrder === 'asc' ? 1 : -1
-          const matching = all(request)
+          const matching = lag
+            .visible(all(request))
             .filter(keep)
             .sort((a, b) => order * (a.created - b.created || (a.name < b.name ? -1 : 1)))
-          const entries = matching.flatMap((one) => lag.shown(one, listed(request, one)) ?? [])
           const end = offset + input.MaxResults
           return {
-            SecretList: entries.slice(offset, end),
-            ...(end < entries.length ? { NextToken: pageToken(end) } : {}),
+            SecretList: matching.slice(offset, end).map((one) => lag.shown(one, () => listed(request, one))),
+            ...(end < matching.length ? { NextToken: pageToken(end) } : {}),
           }
         },
       ),

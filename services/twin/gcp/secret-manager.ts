@@ -145,13 +145,15 @@ export function secretManager(cloud: Cloud, tokens: AccessTokens): App {
           /^labels\.([\w-]+)=("?)([\w-]*)\2$/.exec(filter ?? '')?.filter((_, i) => i !== 2) ?? []
         if (filter && key === undefined)
           throw gcpRefusal('INVALID_ARGUMENT', 'This filter is not known here: labels.key=value is.')
-        const shown = project.secrets
+        const shown = lag
+          .visible(project.secrets)
           .filter((secret) => key === undefined || secret.labels[key] === wanted)
           .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-          .flatMap((secret) => lag.shown(secret, secretBody(project, secret)) ?? [])
         const { items, nextPageToken } = gcpPage(call, shown, mostListed)
         return json({
-          ...(items.length > 0 ? { secrets: items } : {}),
+          ...(items.length > 0
+            ? { secrets: items.map((one) => lag.shown(one, () => secretBody(project, one))) }
+            : {}),
           ...(nextPageToken === undefined ? {} : { nextPageToken }),
           totalSize: shown.length,
         })

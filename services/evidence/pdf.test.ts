@@ -109,7 +109,10 @@ describe('printReport()', () => {
       'Keep the logs of the vaults for a year.',
       'sha256sum --strict -c SHA256SUMS',
       'Management assertion',
-      'Page 1 of 4',
+      'Page 1 of 7',
+      'Scope and reconciliation',
+      'How much of the period was observed',
+      'What each column holds',
     ]) {
       expect(text).toContain(expected)
     }
@@ -130,6 +133,49 @@ describe('printReport()', () => {
     expect(text).not.toContain(`asset-${mostSampleRows} `)
     const pages = text.split('\f').filter((page) => page.includes('asset-1'))
     expect(pages.filter((page) => !/asset +kind/.test(page))).toEqual([])
+  })
+
+  test('prints names in Latin, Greek, Cyrillic and Vietnamese letters', async ({ skip }) => {
+    skip(!here('pdftotext'), noPoppler)
+    const names = ['Žluťoučký őű', 'Ελληνικά κλειδί', 'ключ-платежей Ґ', 'Nguyễn']
+    const report = await reportOf({ sample: names.map((name) => [name, 'key']) })
+    const path = saved('scripts.pdf', await printReport(report))
+    const text = textOf(path)
+    for (const name of names) expect(text).toContain(name)
+    const fonts = execFileSync('pdffonts', [path], { encoding: 'utf8' }).split('\n').slice(2, -1)
+    // Embedded, subset, and with a map back to Unicode: the columns "emb sub uni".
+    expect(fonts.filter((font) => !/yes yes yes/.test(font))).toEqual([])
+  })
+
+  test('names the controls of a framework with both numbers, the coverage in words, and what differs', async ({
+    skip,
+  }) => {
+    skip(!here('pdftotext'), noPoppler)
+    const base = await reportOf()
+    const control = {
+      control: 'CC6.2',
+      title: 'Credential lifecycle',
+      published: ['CC6.1'],
+      relation: 'retitled',
+      note: 'rotation belongs to CC6.1',
+      coverage: 'direct' as const,
+      customerAction: null,
+      rules: ['P001'],
+      results: [],
+    }
+    const framework = {
+      framework: 'soc2-2017' as const,
+      title: 'SOC 2',
+      limits: 'Parts of CC6 only.',
+      evaluatedAt: null,
+      controls: [control],
+    }
+    const text = textOf(
+      saved('packet.pdf', await printReport({ ...base, manifest: { ...base.manifest, framework } })),
+    )
+    for (const expected of ['CC6.2', 'CC6.1', 'Direct technical evidence', 'Parts of CC6 only.', 'retitled'])
+      expect(text).toContain(expected)
+    expect(text).not.toMatch(/\bcompliant\b/i)
   })
 
   test('writes what its font does not have as code points, never as empty boxes', async ({ skip }) => {

@@ -1,11 +1,21 @@
 import { type BundleManifest, bundlePaths, type ReportEntry } from '@attestry/contracts'
 import type { FirstTier } from './bundle.ts'
 import { mostSampleRows } from './gather.ts'
+import { cover } from './pdf/cover.ts'
+import { count } from './pdf/figures.ts'
 import type { PdfFonts, Sheet } from './pdf/page.ts'
 import { look, openSheet } from './pdf/page.ts'
+import {
+  columnsSection,
+  frameworkSection,
+  methodSection,
+  observationSection,
+  scopeSection,
+} from './pdf/sections.ts'
 import type { Part } from './pdf/strokes.ts'
-import { bullets, pairs, paragraph, section, write } from './pdf/strokes.ts'
+import { bullets, heading, pairs, paragraph, section, write } from './pdf/strokes.ts'
 import { artifact, drawTable } from './pdf/table.ts'
+import { reports } from './reports/catalog.ts'
 
 export type { PdfFonts } from './pdf/page.ts'
 
@@ -36,7 +46,6 @@ export async function printReport(printed: PrintedReport): Promise<Uint8Array<Ar
     keywords: `tier-1 SHA-256 ${tier.digest}, timestamp ${tier.stamp.status === 'stamped' ? 'stamped' : 'PENDING'}`,
     author: `${product.name} ${product.version}`,
     createdAt: new Date(manifest.generatedAt),
-    landscape: report.columns.length > 6,
     fonts: printed.fonts,
   })
   const { document } = sheet
@@ -44,25 +53,28 @@ export async function printReport(printed: PrintedReport): Promise<Uint8Array<Ar
   document.addStructure(root)
   cover(sheet, root, printed)
   signal.throwIfAborted()
-  section(sheet, root, 'About this report', (part) => information(sheet, part, printed), true)
-  section(sheet, root, 'Control totals', (part) => totals(sheet, part, report))
-  section(sheet, root, 'Scope and reconciliation', (part) => scope(sheet, part, manifest))
-  section(sheet, root, 'Rows', (part) => sample(sheet, part, printed), true)
-  signal.throwIfAborted()
-  section(
-    sheet,
-    root,
-    'What this does not prove',
-    (part) => bullets(sheet, part, [...report.limits, ...manifest.limits]),
-    true,
-  )
-  if (manifest.customerActions.length > 0) {
-    section(sheet, root, 'What the customer has to do', (part) =>
-      bullets(sheet, part, manifest.customerActions),
-    )
+  let number = 0
+  const numbered = (title: string, draw: (part: Part) => void, fresh?: 'portrait' | 'landscape') => {
+    number += 1
+    section(sheet, root, `${number}  ${title}`, draw, fresh)
+    signal.throwIfAborted()
   }
-  section(sheet, root, 'How to verify', (part) => verification(sheet, part))
-  section(sheet, root, 'Management assertion', (part) => assertion(sheet, part, manifest))
+  const { framework } = manifest
+  numbered('About this report', (part) => information(sheet, part, printed), 'portrait')
+  numbered('Control totals', (part) => totals(sheet, part, report))
+  if (framework) numbered(framework.title, (part) => frameworkSection(sheet, part, framework), 'landscape')
+  numbered('Scope and reconciliation', (part) => scopeSection(sheet, part, manifest), 'portrait')
+  numbered('How much of the period was observed', (part) =>
+    observationSection(sheet, part, manifest.observation),
+  )
+  numbered('Rows', (part) => sample(sheet, part, printed), 'landscape')
+  numbered('What each column holds', (part) => columnsSection(sheet, part, report), 'landscape')
+  numbered('Method', (part) => methodSection(sheet, part, report, manifest), 'portrait')
+  numbered('What this does not prove', (part) => bullets(sheet, part, [...report.limits, ...manifest.limits]))
+  if (manifest.customerActions.length > 0)
+    numbered('What the customer has to do', (part) => bullets(sheet, part, manifest.customerActions))
+  numbered('How to verify', (part) => verification(sheet, part), 'portrait')
+  numbered('Management assertion', (part) => assertion(sheet, part, manifest))
   root.end()
   attach(sheet, printed)
   frame(sheet, manifest, report)
@@ -70,94 +82,32 @@ export async function printReport(printed: PrintedReport): Promise<Uint8Array<Ar
   return sheet.bytes
 }
 
-function cover(sheet: Sheet, root: Part, { manifest, report, tier }: PrintedReport): void {
-  const { document, width } = sheet
-  const part = document.struct('Sect', { title: 'Cover' })
-  root.add(part)
-  artifact(document, () => document.rect(0, 0, document.page.width, 10).fill(look.accent))
-  document.y = 84
-  write(sheet, part, 'P', () =>
-    sheet.face('bold', 11, look.accent).text(manifest.product.name, look.margin, document.y),
-  )
-  document.moveDown(2.2)
-  write(sheet, part, 'Title', () => sheet.face('bold', 27).text(sheet.shown(report.title), { width }))
-  document.moveDown(0.25)
-  const between = `${day(manifest.period.from)} to ${day(manifest.period.to)}`
-  write(sheet, part, 'P', () => sheet.face('regular', 14, look.muted).text(between, { width }))
-  if (manifest.origin === 'demo') {
-    document.moveDown(0.8)
-    write(sheet, part, 'P', () =>
-      sheet
-        .face('bold', 12, look.alarm)
-        .text(
-          'DEMONSTRATION: the estate in this report was made up by the product. It is evidence of nothing.',
-          { width },
-        ),
-    )
-  }
-  document.moveDown(1.6)
-  const { stamp } = tier
-  const authority = manifest.timestampAuthorities.find(
-    ({ name }) => stamp.status === 'stamped' && name === stamp.authority,
-  )
-  const independent = authority?.independent ?? false
-  pairs(sheet, part, [
-    ['Tenant', manifest.tenant],
-    ['Scope', manifest.scope.declared.join(', ') || 'none declared'],
-    ['Period', `${manifest.period.from} to ${manifest.period.to}`],
-    ['Generated', `${manifest.generatedAt} by ${manifest.product.name} ${manifest.product.version}`],
-    ['Bundle', manifest.bundle],
-    [
-      'Population',
-      `${count(report.rows)} rows in ${count(report.csv.length)} CSV ${report.csv.length === 1 ? 'file' : 'files'}`,
-    ],
-    ['Data digest', tier.digest, 'mono'],
-    ...(stamp.status === 'stamped'
-      ? ([
-          ['Timestamp', `${stamp.details.genTime}, token ${stamp.details.serial}`],
-          [
-            'Authority',
-            `${stamp.details.tsa}${independent ? '' : '. Run by the operator: not independent.'}`,
-          ],
-        ] as const)
-      : ([['Timestamp', `PENDING. No authority vouches for the time yet. ${stamp.reason}`]] as const)),
-    [
-      'Signing key',
-      `${manifest.signing.kind === 'local' ? 'Local key' : 'Azure Key Vault'}, SHA-256 of the public key:`,
-    ],
-    ['', manifest.signing.fingerprint, 'mono'],
-  ])
-  document.moveDown(1)
-  paragraph(
-    sheet,
-    part,
-    'The data digest is the SHA-256 of DATA.SHA256SUMS, which lists every data file of the bundle; it is attached to this document with its timestamp and the CSV. Compare the fingerprint of the signing key with the one that was given to you by another way than this bundle.',
-    look.muted,
-  )
-  part.end()
-}
-
 function information(sheet: Sheet, part: Part, { manifest, report }: PrintedReport): void {
   pairs(sheet, part, [
     ['Report', report.type],
     ['Query', report.query],
-    ...report.parameters.map(([name, value]) => [name, value] as const),
+    ...report.parameters.map(([name, value]) => [`Parameter ${name}`, value] as const),
     [
       'Ruleset digest',
       report.rulesetDigest ?? 'no rules are applied in this report',
       report.rulesetDigest === null ? 'regular' : 'mono',
     ],
-    ['Columns', report.columns.map(({ name }) => name).join(', ')],
     [
       'Ledger',
       `events ${count(manifest.ledger.start.seq + 1)} to ${count(manifest.ledger.head.seq)}, ${count(manifest.ledger.hidden)} without their body`,
     ],
     ['Ledger head', manifest.ledger.head.link, 'mono'],
+    ['Product', `${manifest.product.name} ${manifest.product.version}`],
   ])
-  paragraph(sheet, part, 'The population in files')
+  heading(sheet, part, 'The population in files')
   drawTable(sheet, part, {
     columns: ['File', 'Rows', 'Bytes', 'SHA-256'],
-    rows: report.csv.map((file) => [file.path, count(file.rows), count(file.bytes), file.sha256]),
+    rows: [
+      ...report.csv.map((file) => [file.path, count(file.rows), count(file.bytes), file.sha256]),
+      ...(report.json
+        ? [[report.json.path, count(report.rows), count(report.json.bytes), report.json.sha256]]
+        : []),
+    ],
     numeric: new Set([1, 2]),
   })
 }
@@ -173,41 +123,54 @@ function totals(sheet: Sheet, part: Part, report: ReportEntry): void {
   })
 }
 
-function scope(
-  sheet: Sheet,
-  part: Part,
-  { scope: { declared, listed, reached, differences } }: BundleManifest,
-): void {
-  drawTable(sheet, part, {
-    columns: ['Seen by', 'Count', 'What'],
-    rows: [
-      ['Declared by the operator', count(declared.length), declared.join(', ')],
-      ['Listed by the cloud', count(listed.length), listed.join(', ')],
-      ['Reached by the scan', count(reached.length), reached.join(', ')],
-    ],
-    numeric: new Set([1]),
-  })
-  if (differences.length === 0)
-    paragraph(sheet, part, 'There is no difference between what was declared, listed and reached.')
-  else {
-    paragraph(sheet, part, 'Differences, by name:')
-    bullets(sheet, part, differences)
-  }
-}
+/** Words that are set off in rows, whatever the report. */
+const ALARMING: ReadonlySet<string> = new Set([
+  'critical',
+  'exceeded',
+  'failed',
+  'drifted',
+  'open',
+  'unprotected',
+  'rotation.failed',
+  'rotation.break-glass-used',
+])
 
 function sample(sheet: Sheet, part: Part, { report, sample: rows }: PrintedReport): void {
   const shown = rows.slice(0, mostSampleRows)
+  if (shown.length === 0) {
+    paragraph(sheet, part, 'The population is empty: the query found nothing in the period.')
+    return
+  }
+  const names = reports[report.type].printed
+  const chosen = report.columns.flatMap((column, index) =>
+    names.includes(column.name) ? [{ ...column, index }] : [],
+  )
+  const columns =
+    chosen.length === names.length ? chosen : report.columns.map((column, index) => ({ ...column, index }))
+  const inOrder = columns.toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
   const all = shown.length === report.rows
   paragraph(
     sheet,
     part,
-    all
-      ? `All ${count(report.rows)} rows.`
-      : `The first ${count(shown.length)} of ${count(report.rows)} rows. The attached CSV holds the whole population.`,
+    `${all ? `All ${count(report.rows)} rows` : `The first ${count(shown.length)} of ${count(report.rows)} rows`}, in ${count(columns.length)} of ${count(report.columns.length)} columns. Instants are in UTC, cut to the second. The attached CSV holds the whole population, every column, and every instant as it was recorded.`,
+    look.muted,
   )
-  if (shown.length === 0)
-    paragraph(sheet, part, 'The population is empty: the query found nothing in the period.')
-  else drawTable(sheet, part, { columns: report.columns.map(({ name }) => name), rows: shown })
+  drawTable(sheet, part, {
+    columns: inOrder.map(({ name }) => name.replaceAll('_', ' ')),
+    rows: shown.map((row) => inOrder.map(({ type, index }) => printedCell(type, row[index] ?? ''))),
+    numeric: new Set(inOrder.flatMap(({ type }, position) => (type === 'integer' ? [position] : []))),
+    alarming: ALARMING,
+  })
+}
+
+const YES_OR_NO = new Map([
+  ['true', 'yes'],
+  ['false', 'no'],
+])
+
+function printedCell(type: ReportEntry['columns'][number]['type'], cell: string): string {
+  if (type === 'instant' && cell !== '') return `${cell.slice(0, 10)} ${cell.slice(11, 19)}`
+  return type === 'boolean' ? (YES_OR_NO.get(cell) ?? cell) : cell
 }
 
 function verification(sheet: Sheet, part: Part): void {
@@ -231,7 +194,7 @@ function verification(sheet: Sheet, part: Part): void {
   paragraph(
     sheet,
     part,
-    'README.txt says what each command proves. The digest printed on the cover is that of DATA.SHA256SUMS: compare it with sha256sum DATA.SHA256SUMS.',
+    'README.txt says what each command proves. The digest printed on the cover is that of DATA.SHA256SUMS: compare it with sha256sum DATA.SHA256SUMS. Our verifier, attestry verify, does the same and walks the chain of the ledger, opens what is disclosed, and counts and makes again the rows of each report.',
   )
 }
 
@@ -249,7 +212,7 @@ function assertion(sheet: Sheet, part: Part, { period, tenant }: BundleManifest)
   )
   for (const label of ['Exceptions', 'Name and title', 'Signature', 'Date']) {
     const { document } = sheet
-    if (document.y + 34 > document.page.height - look.foot) document.addPage()
+    if (document.y + 34 > document.page.height - look.foot) sheet.addPage()
     document.moveDown(1.1)
     write(sheet, part, 'P', () =>
       sheet.face('regular', look.small, look.muted).text(label, look.margin, document.y),
@@ -303,10 +266,11 @@ function attach(sheet: Sheet, { manifest, report, tier, attachments }: PrintedRe
 
 /** Foot of every page, and the demonstration mark: drawn last, when the number of pages is known. */
 function frame(sheet: Sheet, manifest: BundleManifest, report: ReportEntry): void {
-  const { document, width } = sheet
+  const { document } = sheet
   const { start, count: pages } = document.bufferedPageRange()
   for (let page = start; page < start + pages; page += 1) {
     document.switchToPage(page)
+    const { width } = sheet
     document.markContent('Artifact', { type: 'Pagination' })
     const { bottom } = document.page.margins
     // Text below the margin would open a new page.
@@ -337,12 +301,4 @@ function frame(sheet: Sheet, manifest: BundleManifest, report: ReportEntry): voi
     document.page.margins.bottom = bottom
     document.endMarkedContent()
   }
-}
-
-function count(value: number): string {
-  return value.toString().replaceAll(/\B(?=(\d{3})+$)/g, ',')
-}
-
-function day(instant: string): string {
-  return instant.slice(0, 10)
 }

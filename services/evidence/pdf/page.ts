@@ -19,6 +19,7 @@ export const look = {
   hair: '#d4d9e1',
   shade: '#f3f5f8',
   alarm: '#a3200f',
+  tint: '#eaf0f8',
   body: 9.5,
   small: 8,
 } as const
@@ -29,14 +30,16 @@ export interface PageSetup {
   readonly keywords: string
   readonly author: string
   readonly createdAt: Date
-  readonly landscape: boolean
   readonly fonts: PdfFonts | null
 }
 
 /** One document and the few strokes that reports are drawn with. Every mark on a page is tagged or an artifact. */
 export interface Sheet {
   readonly document: PDFKit.PDFDocument
+  /** Between the margins of the present page. */
   readonly width: number
+  /** Opens a page; it and those after it lie as given, until another is asked for. */
+  readonly addPage: (layout?: 'portrait' | 'landscape') => void
   /** Whether the fonts are embedded and the document claims PDF/A-3a and PDF/UA-1. */
   readonly archival: boolean
   readonly face: (face: Face, size?: number, color?: string) => PDFKit.PDFDocument
@@ -75,10 +78,10 @@ const accessibilityMark = `
 /** Opens a document whose bytes depend on the input alone: dates and identifier come from the setup. */
 export function openSheet(setup: PageSetup): Sheet {
   const { fonts } = setup
+  const margins = { top: look.margin, bottom: look.foot, left: look.margin, right: look.margin }
   const options: PDFKit.PDFDocumentOptions = {
     size: 'A4',
-    layout: setup.landscape ? 'landscape' : 'portrait',
-    margins: { top: look.margin, bottom: look.foot, left: look.margin, right: look.margin },
+    margins,
     pdfVersion: '1.7',
     tagged: true,
     lang: 'en',
@@ -108,11 +111,19 @@ export function openSheet(setup: PageSetup): Sheet {
   }
   // The PDF/UA part goes beside the PDF/A one: the library writes one or the other, a document may be both.
   if (fonts !== null) appendXml(document, accessibilityMark)
-  document.addPage()
+  let lying: 'portrait' | 'landscape' = 'portrait'
+  const addPage = (layout = lying) => {
+    lying = layout
+    document.addPage({ size: 'A4', layout, margins })
+  }
+  addPage()
   const covers = fonts === null ? (character: string) => windows1252.test(character) : glyphTest(document)
   return {
     document,
-    width: document.page.width - 2 * look.margin,
+    get width() {
+      return document.page.width - 2 * look.margin
+    },
+    addPage,
     archival: fonts !== null,
     face: (face, size = look.body, color = look.ink) => document.font(face).fontSize(size).fillColor(color),
     shown: (text) =>
@@ -136,7 +147,8 @@ function appendXml(document: PDFKit.PDFDocument, xml: string): void {
 }
 
 function glyphTest(document: PDFKit.PDFDocument): (character: string) => boolean {
-  const fonts = (['regular', 'bold', 'mono'] as const).map((face) => {
+  // Names are set in these two; the monospaced face sets digests and commands, which are ASCII.
+  const fonts = (['regular', 'bold'] as const).map((face) => {
     document.font(face)
     return (document as unknown as Untyped)._font.font
   })

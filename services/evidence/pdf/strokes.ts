@@ -4,16 +4,16 @@ import { look } from './page.ts'
 /** A place in the tree of tags: a section, the document, a table. */
 export type Part = PDFKit.PDFStructureElement
 
-/** A headed part with its bookmark; `fresh` starts it on a page of its own. */
+/** A headed part with its bookmark; with a layout it starts on a page of its own that lies so. */
 export function section(
   sheet: Sheet,
   root: Part,
   title: string,
   draw: (part: Part) => void,
-  fresh = false,
+  fresh?: 'portrait' | 'landscape',
 ): void {
   const { document } = sheet
-  if (fresh || document.y > document.page.height - look.foot - 120) document.addPage()
+  if (fresh || document.y > document.page.height - look.foot - 120) sheet.addPage(fresh)
   else document.moveDown(1.4)
   const part = document.struct('Sect', { title })
   root.add(part)
@@ -29,6 +29,17 @@ export function section(
 /** Draws something tagged as `type`, such as P, H1 or Code. */
 export function write(sheet: Sheet, parent: Part, type: string, draw: () => unknown): void {
   parent.add(sheet.document.struct(type, {}, [() => void draw()]))
+}
+
+/** A heading within a section, kept together with the beginning of what follows. */
+export function heading(sheet: Sheet, part: Part, text: string): void {
+  const { document } = sheet
+  if (document.y > document.page.height - look.foot - 80) sheet.addPage()
+  document.moveDown(0.5)
+  write(sheet, part, 'H2', () =>
+    sheet.face('bold', 10.5).text(sheet.shown(text), look.margin, document.y, { width: sheet.width }),
+  )
+  document.moveDown(0.35)
 }
 
 /** Running text, with the characters that the font lacks spelled out. */
@@ -56,7 +67,7 @@ export function bullets(sheet: Sheet, part: Part, sentences: readonly string[]):
       document.y + document.heightOfString(text, { width: width - 14, lineGap: 2 }) >
       document.page.height - look.foot
     ) {
-      document.addPage()
+      sheet.addPage()
     }
     const y = document.y
     item.add(
@@ -95,7 +106,7 @@ export function pairs(
     const size = face === 'mono' ? look.small : look.body
     sheet.face(face, size)
     const height = document.heightOfString(text, { width: width - nameWidth, lineGap: 1.5 })
-    if (document.y + height > document.page.height - look.foot) document.addPage()
+    if (document.y + height > document.page.height - look.foot) sheet.addPage()
     const y = document.y
     const row = document.struct('TR')
     table.add(row)

@@ -7,6 +7,8 @@ export interface TableContent {
   readonly rows: readonly (readonly string[])[]
   /** Columns whose cells are counts: set to the right. */
   readonly numeric?: ReadonlySet<number>
+  /** Cells of these very words are set off: what a reader looks for. */
+  readonly alarming?: ReadonlySet<string>
 }
 
 const padX = 5
@@ -41,7 +43,9 @@ export function drawTable(sheet: Sheet, parent: PDFKit.PDFStructureElement, cont
       const width = widths[index] ?? 0
       const left = x
       wrap(index, () => {
-        sheet.face(bold ? 'bold' : 'regular', look.small, bold ? look.accent : look.ink)
+        const alarming = !bold && content.alarming?.has(cell)
+        const color = bold ? look.accent : alarming ? look.alarm : look.ink
+        sheet.face(bold ? 'bold' : 'regular', look.small, color)
         const align = content.numeric?.has(index) ? 'right' : 'left'
         document.text(cell, left + padX, y + padY, { width: width - 2 * padX, align, lineBreak: true })
       })
@@ -63,7 +67,7 @@ export function drawTable(sheet: Sheet, parent: PDFKit.PDFStructureElement, cont
   }
 
   if (y + headerHeight + 40 > bottom()) {
-    document.addPage()
+    sheet.addPage()
     y = document.y
   }
   const row = (cells: readonly string[], bold: boolean) => {
@@ -84,7 +88,7 @@ export function drawTable(sheet: Sheet, parent: PDFKit.PDFStructureElement, cont
     const shown = cells.map((cell) => clipped(sheet.shown(cell)))
     const height = heightOf(shown, false)
     if (y + height > bottom()) {
-      document.addPage()
+      sheet.addPage()
       y = look.margin
       shade(headerHeight)
       drawCells(header, true, (_, draw) => artifact(document, draw))
@@ -107,20 +111,28 @@ export function artifact(document: PDFKit.PDFDocument, draw: () => unknown): voi
   document.endMarkedContent()
 }
 
-/** Shares of the width by what the columns hold, none so narrow that words break for nothing. */
+/** Shares of the width by what the columns hold, none so narrow that a word breaks unless all words are too long. */
 function columnWidths(sheet: Sheet, { columns, rows }: TableContent): number[] {
-  const { document } = sheet
-  const wants = columns.map((column, index) => {
+  const { document, width } = sheet
+  const measured = columns.map((column, index) => {
+    const cells = [column, ...rows.slice(0, 50).map((row) => clipped(row[index] ?? ''))].map(sheet.shown)
+    // Measured as a heading, which is the wider face.
     sheet.face('bold', look.small)
-    const head = document.widthOfString(sheet.shown(column))
-    sheet.face('regular', look.small)
-    const cells = rows
-      .slice(0, 50)
-      .map((row) => document.widthOfString(clipped(sheet.shown(row[index] ?? ''))))
-    return Math.min(Math.max(head, ...cells, 24), sheet.width * 0.66) + 2 * padX + 1
+    const widest = (texts: readonly string[]) =>
+      Math.max(...texts.map((text) => document.widthOfString(text)))
+    const pad = 2 * padX + 1
+    return {
+      least: Math.min(widest(cells.flatMap((text) => text.split(' '))), width * 0.3) + pad,
+      wanted: Math.min(widest(cells), width * 0.66) + pad,
+    }
   })
-  const sum = wants.reduce((total, want) => total + want, 0)
-  return wants.map((want) => (want * sheet.width) / sum)
+  const sum = (of: 'least' | 'wanted') => measured.reduce((total, column) => total + column[of], 0)
+  const [least, wanted] = [sum('least'), sum('wanted')]
+  const spare = width - least
+  // Not even the words fit, or everything does: by plain share.
+  if (spare <= 0) return measured.map((column) => (column.least * width) / least)
+  if (wanted <= width) return measured.map((column) => (column.wanted * width) / wanted)
+  return measured.map((column) => column.least + (spare * (column.wanted - column.least)) / (wanted - least))
 }
 
 function clipped(text: string): string {

@@ -50,6 +50,18 @@ export const algorithmStrength: Report = {
     ),
     ...STRETCH_COLUMNS,
   ],
+  printed: [
+    'kind',
+    'name',
+    'holder',
+    'algorithm',
+    'bits',
+    'curve',
+    'strength_bits',
+    'meets_112',
+    'meets_128',
+    'at_end',
+  ],
   limits: [
     'Strength is that of the algorithm and size. How keys are used, padded, stored and destroyed is not looked at.',
     'That a key type names an HSM is the vault’s word; the validation of the module is Microsoft’s to show.',

@@ -35,6 +35,7 @@ export const assetInventory: Report = {
     ),
     ...STRETCH_COLUMNS,
   ],
+  printed: ['kind', 'name', 'holder', 'enabled', 'algorithm', 'bits', 'expires', 'last_rotated', 'at_end'],
   limits: [
     'Metadata only: no value of any credential was read to make it.',
     'What lies in a vault that could not be read is unknown; such assets keep the state that was read last, and say so.',

@@ -64,6 +64,17 @@ export const cryptoperiod: Report = {
     ),
     ...STRETCH_COLUMNS,
   ],
+  printed: [
+    'kind',
+    'name',
+    'holder',
+    'in_use_since',
+    'declared_days',
+    'declared_by',
+    'age_days',
+    'conforms',
+    'exceeded_at',
+  ],
   limits: [
     'Age is counted from the creation of the newest version. That a new version holds a new value is not checked.',
     'A declaration by validity is the weakest: an expiry of ten years declares ten years.',

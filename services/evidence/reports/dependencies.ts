@@ -73,6 +73,18 @@ export const dependencies: Report = {
     ),
     ...STRETCH_COLUMNS,
   ],
+  printed: [
+    'resource_name',
+    'resource_type',
+    'setting',
+    'credential_name',
+    'holder',
+    'blast_radius',
+    'via',
+    'confidence',
+    'reviewed',
+    'at_end',
+  ],
   limits: [
     'Only what App Service, Functions and Container Apps say of themselves is followed. A use by any other means is not seen, so a radius is a lower bound.',
     'A use that was found by name or tag is a guess with the confidence that is given.',

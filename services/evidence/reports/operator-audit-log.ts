@@ -20,6 +20,7 @@ export const operatorAuditLog: Report = {
     column('correlation', 'id', 'Request or job that it belongs to', 'event.cause.correlation'),
     column('link', 'digest', 'Hash of the chain up to this event', 'computed'),
   ],
+  printed: ['seq', 'at', 'actor_kind', 'actor_name', 'address', 'action', 'subject', 'reason'],
   limits: [
     'It shows what went through the product. Changes made in Azure by other means appear only as differences that a later scan found.',
     'Acts whose bodies retention has taken have no row; ledger.pruned, which has one, accounts for each by its place.',

@@ -46,6 +46,17 @@ export const recoverability: Report = {
     ),
     ...STRETCH_COLUMNS,
   ],
+  printed: [
+    'name',
+    'posture',
+    'soft_delete',
+    'purge_protection',
+    'retention_days',
+    'holds',
+    'state_from',
+    'state_until',
+    'at_end',
+  ],
   limits: [
     'It tells what the platform would allow. No recovery was tried, and no backup of a vault was looked for.',
     'Soft delete can no longer be switched off in Azure, so that it is on says little; purge protection is the choice that counts.',

@@ -57,6 +57,8 @@ export interface Report {
   /** `events`: one row an event of the period. `posture`: one row a stretch of time in which a state held. */
   readonly kind: 'events' | 'posture'
   readonly columns: readonly Column[]
+  /** The columns that paper has room for; the files have all. */
+  readonly printed: readonly string[]
   /** What a reader must not conclude from it. */
   readonly limits: readonly string[]
   readonly fold: (ask: Ask, known: Known) => ReportFold

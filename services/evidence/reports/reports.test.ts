@@ -21,6 +21,7 @@ describe('every report', () => {
         // A whole number counts something.
         expect(c.unit === null).toBe(c.type !== 'integer')
       }
+      expect(report.printed.filter((name) => !names.includes(name))).toEqual([])
       expect(report.limits.length).toBeGreaterThan(0)
       expect(JSON.stringify(report)).not.toMatch(/\bcompliant\b/i)
     },
@@ -80,10 +81,10 @@ describe('posture over a period', () => {
       ['kv-pay', 'open', '2026-03-10T00:00:00.000Z', '2026-03-12T00:00:00.000Z', 'changed', 'false', 'false'],
       ['kv-pay', 'closed', '2026-03-12T00:00:00.000Z', '', '', 'false', 'true'],
     ])
-    expect(total('vaults at the period’s beginning')).toBe(2)
-    expect(total('vaults at the period’s end')).toBe(1)
-    expect(total('vaults whose state changed in the period')).toBe(1)
-    expect(total('vaults gone in the period')).toBe(1)
+    expect(total('Vaults at the period’s beginning')).toBe(2)
+    expect(total('Vaults at the period’s end')).toBe(1)
+    expect(total('Vaults whose state changed in the period')).toBe(1)
+    expect(total('Vaults gone in the period')).toBe(1)
   })
 
   test('leaves out a stretch that ended before the period, and a thing that came after it', () => {

@@ -93,6 +93,7 @@ export const rotationEvents: Report = {
     column('correlation', 'id', 'Request or job that it belongs to', 'event.cause.correlation'),
     column('link', 'digest', 'Hash of the chain up to this event', 'computed'),
   ],
+  printed: ['seq', 'at', 'event', 'rotation', 'credential_name', 'holder', 'step', 'reason', 'actor_id'],
   limits: [
     'It shows the rotations of this product. A credential that somebody renewed by other means appears in the inventory, not here.',
     'That a rotation completed says that the new credential was verified and the old one retired, not that the value is strong.',

@@ -46,6 +46,7 @@ export const ruleViolations: Report = {
       'compliance.frameworks-adopted',
     ),
   ],
+  printed: ['severity', 'rule', 'rule_name', 'subject_name', 'holder', 'opened_at', 'resolved_at', 'at_end'],
   limits: [
     'A finding is the product’s judgement by its own rules; whether a control is met is the auditor’s.',
     'A finding opens and closes when an evaluation notices, not when the cause arose or ended.',

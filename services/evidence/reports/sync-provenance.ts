@@ -84,6 +84,17 @@ export const syncProvenance: Report = {
     ),
     column('link', 'digest', 'Hash of the chain up to this event', 'computed'),
   ],
+  printed: [
+    'seq',
+    'at',
+    'outcome',
+    'source_vault',
+    'name_at_source',
+    'target_name',
+    'name_at_target',
+    'agree',
+    'reason',
+  ],
   limits: [
     'Equal codes say that the value written was the value read. What happened to the target afterwards is seen only by its marks: a drift is told, its value is not read.',
     'Codes are keyed for this install: they can be compared with each other and with nothing else.',

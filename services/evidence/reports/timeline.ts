@@ -85,14 +85,15 @@ export class Timeline {
 
   /** Control totals of any such report; `what` is a plural such as vaults. */
   totals(what: string): Total[] {
+    const What = `${what.charAt(0).toUpperCase()}${what.slice(1)}`
     const all = [...this.#ended, ...this.#open.values()]
     const changed = new Set(this.#ended.filter((s) => s.because === 'changed').map((s) => s.key))
     return [
       { name: `Distinct ${what}`, value: new Set(all.map((s) => s.key)).size },
-      { name: `${what} at the period’s beginning`, value: all.filter((s) => this.atStart(s)).length },
-      { name: `${what} at the period’s end`, value: this.#open.size },
-      { name: `${what} whose state changed in the period`, value: changed.size },
-      { name: `${what} gone in the period`, value: this.#ended.filter((s) => s.because === 'gone').length },
+      { name: `${What} at the period’s beginning`, value: all.filter((s) => this.atStart(s)).length },
+      { name: `${What} at the period’s end`, value: this.#open.size },
+      { name: `${What} whose state changed in the period`, value: changed.size },
+      { name: `${What} gone in the period`, value: this.#ended.filter((s) => s.because === 'gone').length },
     ]
   }
 }

@@ -58,6 +58,17 @@ export const vaultPosture: Report = {
     ),
     ...STRETCH_COLUMNS,
   ],
+  printed: [
+    'name',
+    'access_model',
+    'network',
+    'private_endpoints',
+    'contents_readable',
+    'state_from',
+    'state_until',
+    'at_start',
+    'at_end',
+  ],
   limits: [
     'It tells how a vault decides, not whom it lets in: role assignments and entries of access policies are not recorded.',
     'Network rules are told as Resource Manager describes them; nobody tried to reach a vault from outside.',

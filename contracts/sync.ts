@@ -85,7 +85,15 @@ export type PlanCounts = z.infer<typeof PlanCounts>
 export const PlanNeeds = z.enum(['first-run', 'every-run', 'prune-limit'])
 export type PlanNeeds = z.infer<typeof PlanNeeds>
 
-export const RunTrigger = z.enum(['operator', 'schedule', 'rotation', 'discovery', 'accepted', 'released'])
+export const RunTrigger = z.enum([
+  'operator',
+  'schedule',
+  'rotation',
+  'discovery',
+  'accepted',
+  'released',
+  'retry',
+])
 export type RunTrigger = z.infer<typeof RunTrigger>
 
 /** How a run ended. `planned`: it waits for acceptance, or was asked to plan only; `held`: a kill switch keeps it. */

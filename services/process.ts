@@ -136,7 +136,15 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
       }),
     compliance: (h) => complianceService(h, guardOf(h)),
     rotation: (h) => rotationService(h, guardOf(h)),
-    sync: (h) => syncService(h, guardOf(h)),
+    sync: (h) => {
+      const { entitled } = licenseOf(h)
+      return syncService(h, guardOf(h), {
+        endpoint: c.ATTESTRY_AZURE_ENDPOINT,
+        env: environment,
+        secretKey: c.SECRET_KEY,
+        licensed: async () => (await entitled('sync')) && entitled('cloud-writes'),
+      })
+    },
     evidence: (h) =>
       evidenceService(h, guardOf(h), {
         stateDir: c.ATTESTRY_STATE_DIR,

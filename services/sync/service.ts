@@ -1,15 +1,56 @@
-import { syncHttp } from '@attestry/contracts/http'
-import { bind, type Guard, type Host, type Service } from '@attestry/kit'
+import type { Caller, Guard, Host, Secret, Service } from '@attestry/kit'
+import { azureAccess } from '@attestry/kit/azure'
+import { createKeyring } from './keyring.ts'
+import { releaseReaction, releaseSchedule } from './release.ts'
+import { syncRoutes } from './routes.ts'
+import { runCommand } from './run.ts'
+import type { World } from './targets/access.ts'
+import { changeReactions, lookForLost, lostCommand, scheduledRuns } from './triggers.ts'
+import { sourceView, syncView } from './views.ts'
+import { createWorker } from './worker.ts'
+
+export interface SyncOptions {
+  /** A stand-in for every cloud on this machine; unset, the real ones. */
+  readonly endpoint: string | undefined
+  /** Variables that the clouds' own libraries read. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** What stored credentials are encrypted under. */
+  readonly secretKey: Secret
+  /** Whether the licence admits sync and writes to clouds. */
+  readonly licensed: () => Promise<boolean>
+}
 
 /** Copies secrets to other clouds and proves which version is where. */
-export function syncService(host: Host, guard: Guard): Service {
+export function syncService(host: Host, guard: Guard, options: SyncOptions): Service {
+  const world: World = {
+    azure: azureAccess({ endpoint: options.endpoint, env: options.env }),
+    endpoint: options.endpoint,
+    now: () => host.clock.now(),
+    env: options.env,
+  }
+  const keyring = createKeyring(options.secretKey, host.clock, host.ids)
+  const worker = createWorker(host)
+  const { licensed } = options
   return {
     name: 'sync',
     schema: new URL('./schema/', import.meta.url),
-    fetch: bind(syncHttp, {}, guard, host.log),
-    commands: [],
-    reactions: [],
-    views: [],
-    schedules: [],
+    fetch: syncRoutes({
+      host,
+      guard,
+      keyring,
+      world,
+      worker,
+      licensed,
+      byOf: (who: Caller) => ({ kind: 'operator', id: who.operator }),
+    }),
+    commands: [runCommand({ host, keyring, world, licensed, random: Math.random }), lostCommand(host)],
+    reactions: [...changeReactions(host), releaseReaction(host)],
+    views: [syncView, sourceView],
+    schedules: [scheduledRuns(host), releaseSchedule(host), lookForLost],
+    start: () => {
+      // Beats until the process stops; its failures are told in the log and tried again.
+      void worker.run()
+      return Promise.resolve()
+    },
   }
 }

@@ -147,9 +147,11 @@ export function keyVaultSource(access: AzureAccess, uri: string): Source {
       const pages = client.listPropertiesOfSecrets({ abortSignal: signal }).byPage()
       for await (const page of pagesOf(pages, signal)) yield page.map(itemOf)
     },
-    newestVersion: async (name, signal) => {
+    look: async (name, signal) => {
       const newest = newestOf(await versionsOf(client, name, signal))
-      return newest && !newest.tied ? (newest.properties.version ?? null) : null
+      if (!newest) return null
+      const { properties, tied } = newest
+      return { item: itemOf(properties), version: tied ? null : (properties.version ?? null) }
     },
     async read(name, signal) {
       try {

@@ -235,6 +235,12 @@ export interface SourceItem {
   readonly tags: readonly (readonly [string, string])[]
 }
 
+/** An item with its newest version; that is null where two were made within one second and only a read can tell. */
+export interface Looked {
+  readonly item: SourceItem
+  readonly version: string | null
+}
+
 /** A value of a source with the version that it is of. */
 export interface SourceValue {
   readonly version: string
@@ -246,8 +252,8 @@ export interface SourceValue {
 export interface Source {
   /** All items, one page a request. A page that cannot be had is thrown; what came before it is true. */
   list(signal: AbortSignal): AsyncIterable<readonly SourceItem[]>
-  /** The id of the newest version, by metadata alone; null where the item is gone. */
-  newestVersion(name: string, signal: AbortSignal): Promise<string | null>
+  /** One item and the id of its newest version, by metadata alone; null where the item is gone. */
+  look(name: string, signal: AbortSignal): Promise<Looked | null>
   /** The value of the newest version; a refusal where it is gone or disabled. */
   read(name: string, signal: AbortSignal): Promise<SourceValue | Refused<'gone' | 'disabled'>>
 }

@@ -3,6 +3,7 @@ import type { BundleRow, Session } from '@attestry/contracts/http'
 import { DAY, type Handlers, iso, page, refuse, type SignedIn, STEP_MS, watch } from './answers.fixture.ts'
 import { auditorHandlers } from './audit.fixture.ts'
 import { discoveryHandlers } from './discovery.fixture.ts'
+import { syncHandlers } from './sync.fixture.ts'
 import type { Account, World } from './world.fixture.ts'
 
 const sessionOf = (world: World, signed: SignedIn): Session => ({
@@ -34,7 +35,7 @@ export function makeHandlers(world: World): Handlers {
   return {
     discovery: discoveryHandlers(world),
     rotation: {},
-    sync: {},
+    sync: syncHandlers(world),
     compliance: {
       readScore: () =>
         world.scanned

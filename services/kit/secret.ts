@@ -15,6 +15,10 @@ export class Secret {
   text(): string {
     return new TextDecoder().decode(this.#bytes)
   }
+  /** A second one with bytes of its own, which is wiped apart. */
+  copy(): Secret {
+    return new Secret(this.#bytes.slice())
+  }
   wipe(): void {
     this.#bytes.fill(0)
   }

@@ -42,6 +42,7 @@ export const apiVersions = {
   storageAccounts: ['2023-05-01', '2024-01-01', '2025-06-01', '2025-08-01', '2026-09-01'],
   serviceBus: ['2021-11-01', '2024-01-01'],
   roleAssignments: ['2022-04-01'],
+  permissions: ['2022-04-01'],
   roleDefinitions: ['2022-04-01'],
   diagnosticSettings: ['2021-05-01-preview'],
   resourceGraph: ['2021-03-01', '2022-10-01', '2024-04-01'],

@@ -1,4 +1,5 @@
 import type { RoleDefinition } from '../estate/estate.ts'
+import { rolesAt } from '../estate/roles.ts'
 import { bodyOf, type Call, json } from '../operation.ts'
 import { Refusal } from '../refusal.ts'
 import { authorize } from './access.ts'
@@ -39,6 +40,29 @@ export function roleRoutes({ app, cloud, operation, inSubscription, paged }: Ins
         return paged(call, here, (assignment) => roleAssignmentResource(estate, assignment))
       },
       top,
+    ),
+  )
+  // Who asks sees its own rights there, whatever they are.
+  app.get(
+    '/subscriptions/:subscription/:below{.*}/providers/microsoft.authorization/permissions',
+    operation(
+      'permissions.list',
+      async (call) => {
+        const { caller } = await inSubscription(call, 'permissions')
+        const scope = decodeURIComponent(call.url.pathname).replace(
+          /\/providers\/Microsoft\.Authorization\/permissions\/?$/i,
+          '',
+        )
+        return json({
+          value: rolesAt(estate, caller.objectId, scope).map(({ actions, notActions, dataActions }) => ({
+            actions,
+            notActions,
+            dataActions,
+            notDataActions: [],
+          })),
+        })
+      },
+      plain,
     ),
   )
   app.get(

@@ -312,6 +312,7 @@ const namesAfter = [
   'sites',
   'containerapps',
   'revisions',
+  'appsettings',
   'storageaccounts',
   'namespaces',
   'authorizationrules',

@@ -64,6 +64,23 @@ export function siteSettingRoutes({ app, cloud, operation, inSubscription, named
       plain,
     ),
   )
+  app.get(
+    `${at}/configreferences/appsettings/:setting`,
+    operation(
+      'sites.key-vault-reference',
+      async (call) => {
+        const { caller } = await inSubscription(call, 'sites')
+        const item = named(estate.sites, call, type)
+        authorize(cloud, caller, `${type}/config/read`, siteId(item))
+        const setting = call.context.req.param('setting') ?? ''
+        const found = references(item).value.find(({ name }) => name.toLowerCase() === setting.toLowerCase())
+        if (found === undefined)
+          throw new Refusal(404, 'NotFound', `Cannot find a reference in the setting ${setting}.`)
+        return json(found)
+      },
+      plain,
+    ),
+  )
   app.post(
     `${at}/configreferences/appsettings/refresh`,
     operation(

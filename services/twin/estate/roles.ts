@@ -88,26 +88,28 @@ const allows = (definition: RoleDefinition, action: string, data: boolean): bool
     : definition.actions.some((pattern) => matches(pattern, action)) &&
       !definition.notActions.some((pattern) => matches(pattern, action))
 
+/** The roles that a principal has at a scope: those assigned there or above. */
+export function rolesAt(estate: Estate, principal: string, at: string): RoleDefinition[] {
+  const scope = at.toLowerCase()
+  return estate.roleAssignments.flatMap((assignment) => {
+    if (assignment.principal !== principal) return []
+    const granted = assignment.scope.toLowerCase()
+    if (scope !== granted && !scope.startsWith(granted === '/' ? '/' : `${granted}/`)) return []
+    return estate.roleDefinitions.find(({ id }) => id === assignment.roleDefinition) ?? []
+  })
+}
+
 /**
  * Whether a principal may do `action` on the resource `at`: some assignment at that scope or above it has a role
  * that allows it. Rights only add up; there are no deny assignments here.
  */
-export function mayDo(
+export const mayDo = (
   estate: Estate,
   principal: string,
   action: string,
   at: string,
   { data = false }: { data?: boolean } = {},
-): boolean {
-  const scope = at.toLowerCase()
-  return estate.roleAssignments.some((assignment) => {
-    if (assignment.principal !== principal) return false
-    const granted = assignment.scope.toLowerCase()
-    if (scope !== granted && !scope.startsWith(granted === '/' ? '/' : `${granted}/`)) return false
-    const definition = estate.roleDefinitions.find(({ id }) => id === assignment.roleDefinition)
-    return definition !== undefined && allows(definition, action, data)
-  })
-}
+): boolean => rolesAt(estate, principal, at).some((definition) => allows(definition, action, data))
 
 /** Whether a principal has any assignment at or below a scope: what makes a subscription visible to it. */
 export const seesInto = (estate: Estate, principal: string, at: string): boolean =>

@@ -6,6 +6,7 @@ import {
   createPipelineFromOptions,
   createPipelineRequest,
   type HttpMethods,
+  isRestError,
   RestError,
 } from '@azure/core-rest-pipeline'
 
@@ -31,8 +32,21 @@ export async function call<T>(
   } catch (thrown) {
     if (isAbort(thrown) && timeout.aborted && !signal.aborted)
       throw new Transient(`Azure gave no answer within ${timeoutMs / 1000} s`, { cause: thrown })
-    throw azureFailure(thrown)
+    throw named(azureFailure(thrown))
   }
+}
+
+/** A refusal for want of a right names it: Key Vault and Resource Manager say which in their message. */
+function named(failure: Error): Error {
+  if (!(failure instanceof Denied) || !(failure.cause instanceof Error)) return failure
+  const { cause } = failure
+  const answered = isRestError(cause) ? (cause.response?.bodyAsText ?? '') : ''
+  const right = /action:? '(Microsoft\.[\w./]+)'/i.exec(`${cause.message} ${answered}`)?.[1]
+  return right === undefined
+    ? failure
+    : new Denied(failure.code, `The identity lacks the right ${right} (${failure.code})`, {
+        cause: failure.cause,
+      })
 }
 
 /** Answers null where the far side says that there is no such thing. */

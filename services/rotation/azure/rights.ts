@@ -55,6 +55,21 @@ export interface VaultFacts {
   }
 }
 
+/** The one right without which nothing can be said about the others. */
+async function asked<T>(work: Promise<T>, scope: string): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof Denied) || !/^(AuthorizationFailed|SubscriptionNotFound)$/.test(error.code))
+      throw error
+    throw new Denied(
+      error.code,
+      `The identity lacks the action Microsoft.Authorization/permissions/read at ${scope}, so what it may do cannot be asked`,
+      { cause: error },
+    )
+  }
+}
+
 export function resourceManager(azure: Azure) {
   const arm: Rest = restClient(azure, ARM)
   return {
@@ -65,7 +80,7 @@ export function resourceManager(azure: Azure) {
      */
     async rights(scope: string, signal: AbortSignal): Promise<Rights> {
       const path = `${scope}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01`
-      const { value } = Permissions.parse((await arm('GET', path, signal)).body)
+      const { value } = Permissions.parse((await asked(arm('GET', path, signal), scope)).body)
       return {
         may: (action) => value.some((one) => covers(one.actions, one.notActions, action)),
         mayData: (action) => value.some((one) => covers(one.dataActions, one.notDataActions, action)),

@@ -1,8 +1,7 @@
 import type { CredentialKind, CredentialSubject, LiveCredential, PreflightCheck } from '@attestry/contracts'
-import { Denied, Transient } from '@attestry/kit'
+import { Denied, type Secret, Transient } from '@attestry/kit'
 import type { Directory, HolderSet } from '../azure/graph.ts'
 import { prove, type Tried } from '../azure/sign-in.ts'
-import type { Secret } from '@attestry/kit'
 import { elsewhere, failed, looked, passed, warned } from './checks.ts'
 import { type Issuer, markedBy, markOf, type Order, type Work } from './issuer.ts'
 import type { TargetVaults } from './targets.ts'
@@ -87,7 +86,7 @@ export function appSecretIssuer(kind: 'app-secret' | 'sp-secret', parts: AppSecr
       return [
         warned(
           'lifetime-policy',
-          'The directory’s policy on credentials cannot be read (Policy.Read.ApplicationConfiguration); Entra decides when the secret is made.',
+          'The directory’s policy on credentials cannot be read (Policy.Read.All); Entra decides when the secret is made.',
         ),
       ]
     }

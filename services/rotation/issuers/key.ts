@@ -67,7 +67,9 @@ export function keyIssuer(azure: Azure, manager: ResourceManager): Issuer {
     longestDays: null,
 
     look: async (subject, _, work) => {
-      const [all, now] = await Promise.all([versions(subject, work), current(subject, work)])
+      // In this order: of a list that is refused the SDK does not say which right was missing.
+      const now = await current(subject, work)
+      const all = await versions(subject, work)
       return {
         live: all.map(
           ({ version, createdMs, expires }): LiveCredential => ({

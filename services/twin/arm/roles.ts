@@ -42,7 +42,7 @@ export function roleRoutes({ app, cloud, operation, inSubscription, paged }: Ins
       top,
     ),
   )
-  // Who asks sees its own rights there, whatever they are.
+  // Who asks sees its own rights there.
   app.get(
     '/subscriptions/:subscription/:below{.*}/providers/microsoft.authorization/permissions',
     operation(
@@ -53,6 +53,7 @@ export function roleRoutes({ app, cloud, operation, inSubscription, paged }: Ins
           /\/providers\/Microsoft\.Authorization\/permissions\/?$/i,
           '',
         )
+        authorize(cloud, caller, 'Microsoft.Authorization/permissions/read', scope)
         return json({
           value: rolesAt(estate, caller.objectId, scope).map(({ actions, notActions, dataActions }) => ({
             actions,

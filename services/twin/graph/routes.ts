@@ -155,17 +155,20 @@ export function graphRoutes(cloud: Cloud) {
     })
   })
   app.get('/v1.0/applications/:id', getApplication)
-  app.get(
-    '/v1.0/applications/:id/owners',
-    operation('applications.owners', async (call) => {
-      await admit(call, readingOwned, ['$select', '$top'])
-      const { owners } = applicationOf(call)
-      return json({
-        '@odata.context': `https://${call.host}/v1.0/$metadata#directoryObjects`,
-        value: owners.map((owner) => select(call, 'directoryObject', ownerObject(owner))),
-      })
-    }),
-  )
+  for (const [set, name, holderOf] of [
+    ['applications', 'applications.owners', applicationOf],
+    ['servicePrincipals', 'service-principals.owners', principalOf],
+  ] as const)
+    app.get(
+      `/v1.0/${set}/:id/owners`,
+      operation(name, async (call) => {
+        await admit(call, readingOwned, ['$select', '$top'])
+        return json({
+          '@odata.context': `https://${call.host}/v1.0/$metadata#directoryObjects`,
+          value: holderOf(call).owners.map((owner) => select(call, 'directoryObject', ownerObject(owner))),
+        })
+      }),
+    )
   credentialRoutes(app, cloud, access)
   policyRoutes(app, cloud, access)
   reportRoutes(app, cloud, access)

@@ -106,6 +106,7 @@ describe('asyncapi.json', () => {
       'rotation-commands',
       'sync-commands',
       'evidence-commands',
+      'licensing-commands',
     ])
     expect(brokenReferences(documentOf('asyncapi.json'))).toEqual([])
   })

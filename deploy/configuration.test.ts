@@ -45,8 +45,8 @@ Who the product is to Azure follows the standard variables, the first that is co
 ## Ports
 
 All on loopback unless \`ATTESTRY_HOST\` says otherwise: gateway 4600, services in processes of their own 4601 to 4607,
-metrics 4609. \`npm start\` also uses 4610 (cloud twin), 4611 (its time-stamp authority), 4620 (local broker) and 4630
-(Postgres).
+metrics 4609. \`npm start\` also uses 4610 (cloud twin), 4611 (its time-stamp authority), 4620 (local broker), 4630
+(Postgres) and 4640 (licence service).
 `
 }
 

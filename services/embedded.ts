@@ -19,6 +19,8 @@ export interface Embedded {
 const Ready = z.object({ environment: z.record(z.string(), z.string()) })
 
 const READY_MS = 120_000
+/** The product does without a licence service, so that it does not wait long for one. */
+const LICENSE_READY_MS = 15_000
 const STOP_MS = 12_000
 
 const defaultState = (): string =>
@@ -26,24 +28,34 @@ const defaultState = (): string =>
     ? '/var/lib/attestry'
     : join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'attestry')
 
+interface Child extends Embedded {
+  /** Settles when it has ended, asked or not. */
+  readonly exited: Promise<number | null>
+}
+
 /**
- * Starts the twin as a process of its own, which ends when our end of its pipe closes, however we end.
- * Nothing of it is imported: the production image does not have it.
+ * Starts a program that prints one line of JSON once it is ready, and ends when our end of its pipe closes, however
+ * we end. Nothing of it is imported: the production image does not have it.
  */
-export function startEmbedded(options: {
-  readonly state: string | undefined
-  readonly freePorts: boolean
-  readonly estate: string | undefined
-  /** They ended after they had been ready, asked or not. */
-  readonly onExit: () => void
-  readonly signal: AbortSignal
-}): Promise<Embedded> {
-  const program = fileURLToPath(new URL('./twin/main.ts', import.meta.url))
-  const args = [program, '--state', options.state ?? defaultState()]
-  if (options.freePorts) args.push('--free-ports')
-  if (options.estate) args.push('--estate', options.estate)
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-  const exited = new Promise<void>((done) => child.once('exit', () => done()))
+function startChild(
+  name: string,
+  program: string,
+  args: readonly string[],
+  options: { readonly readyMs: number; readonly signal: AbortSignal; readonly stderr: 'inherit' | 'ignore' },
+): Promise<Child> {
+  const child = spawn(process.execPath, [fileURLToPath(new URL(program, import.meta.url)), ...args], {
+    stdio: ['pipe', 'pipe', options.stderr],
+    // Tools of Cloudflare's stay quiet and call nobody.
+    env: {
+      ...process.env,
+      DO_NOT_TRACK: '1',
+      WRANGLER_SEND_ERROR_REPORTS: 'false',
+      WRANGLER_HIDE_BANNER: 'true',
+      WRANGLER_WRITE_LOGS: 'false',
+      CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+    },
+  })
+  const exited = new Promise<number | null>((done) => child.once('exit', done))
   const stop = async () => {
     child.stdin.end()
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
@@ -52,11 +64,10 @@ export function startEmbedded(options: {
   }
   return new Promise((done, failed) => {
     let text = ''
-    let ready = false
     const timer = setTimeout(() => {
-      failed(new EmbeddedFailed('The embedded services were not ready after two minutes'))
+      failed(new EmbeddedFailed(`${name} were not ready after ${options.readyMs / 1000} seconds`))
       void stop()
-    }, READY_MS)
+    }, options.readyMs)
     const giveUp = () => {
       clearTimeout(timer)
       void stop().then(() => failed(new EmbeddedFailed('The start was given up')))
@@ -68,14 +79,57 @@ export function startEmbedded(options: {
       if (end < 0) return
       clearTimeout(timer)
       options.signal.removeEventListener('abort', giveUp)
-      ready = true
-      done({ environment: Ready.parse(JSON.parse(text.slice(0, end))).environment, stop })
+      done({ environment: Ready.parse(JSON.parse(text.slice(0, end))).environment, stop, exited })
       text = ''
     })
     child.once('exit', (code) => {
       clearTimeout(timer)
-      if (ready) options.onExit()
-      else failed(new EmbeddedFailed(`The embedded services ended with code ${code}; why, they said above.`))
+      failed(new EmbeddedFailed(`${name} ended with code ${code}; why, they said above.`))
     })
   })
+}
+
+/** Starts what a laptop lacks: the twin with its database and bus, and the vendor's licence service. */
+export async function startEmbedded(options: {
+  readonly state: string | undefined
+  readonly freePorts: boolean
+  readonly estate: string | undefined
+  /** The twin ended after it had been ready, asked or not. */
+  readonly onExit: () => void
+  readonly signal: AbortSignal
+}): Promise<Embedded> {
+  const { signal } = options
+  const state = options.state ?? defaultState()
+  const args = ['--state', state]
+  if (options.freePorts) args.push('--free-ports')
+  if (options.estate) args.push('--estate', options.estate)
+  const starting = startChild('The embedded services', './twin/main.ts', args, {
+    readyMs: READY_MS,
+    signal,
+    stderr: 'inherit',
+  })
+  const licensing = startChild(
+    'The licence service and its runtime',
+    '../license-worker/local-main.ts',
+    ['--child', '--state', join(state, 'license'), '--port', options.freePorts ? '0' : '4640'],
+    { readyMs: LICENSE_READY_MS, signal, stderr: 'ignore' },
+  ).catch((error: unknown) => {
+    // An install without a licence service is an evaluation: that is no reason not to start.
+    if (!(error instanceof EmbeddedFailed)) throw error
+    return null
+  })
+  try {
+    const twin = await starting
+    const license = await licensing
+    void twin.exited.then(options.onExit)
+    return {
+      environment: { ...twin.environment, ...license?.environment },
+      stop: async () => {
+        await Promise.all([twin.stop(), license?.stop()])
+      },
+    }
+  } catch (error) {
+    await (await licensing)?.stop()
+    throw error
+  }
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { complianceService } from '@attestry/compliance'
 import { discoveryService } from '@attestry/discovery'
 import { evidenceService } from '@attestry/evidence'
@@ -23,7 +24,7 @@ import { openBus } from '@attestry/kit/bus'
 import { readActivity, tail, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
 import { run, type RunOptions, type Running } from '@attestry/kit/run'
-import { licenseOf, licensingService } from '@attestry/licensing'
+import { licenseOf, licensingService, readVendorKeys, vendor } from '@attestry/licensing'
 import { rotationService } from '@attestry/rotation'
 import { syncService } from '@attestry/sync'
 
@@ -99,6 +100,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     rotation: c.ATTESTRY_ROTATION_URL,
     sync: c.ATTESTRY_SYNC_URL,
     evidence: c.ATTESTRY_EVIDENCE_URL,
+    licensing: c.ATTESTRY_LICENSING_URL,
   }
   const faces = new Map<ServiceName, Service>()
   let running: Running | null = null
@@ -127,7 +129,17 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   }
 
   const make: Record<ServiceName, (h: Host) => Service> = {
-    licensing: (h) => licensingService(h),
+    licensing: (h) =>
+      licensingService(h, guardOf(h), {
+        service: c.ATTESTRY_LICENSE_URL ?? vendor.service,
+        // What checks a licence is part of the product; a demonstration brings its own licence service.
+        keys:
+          origin === 'demo' ? { ...vendor.keys, ...readVendorKeys(c.ATTESTRY_LICENSE_KEYS) } : vendor.keys,
+        key: c.ATTESTRY_LICENSE_KEY ?? null,
+        fleetVisibility: c.ENABLE_FLEET_VISIBILITY,
+        secretKey: c.SECRET_KEY,
+        random: (bytes) => randomBytes(bytes),
+      }),
     discovery: (h) =>
       discoveryService(h, guardOf(h), {
         azure: { endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment },
@@ -179,6 +191,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
           rotation: mountOf('rotation'),
           sync: mountOf('sync'),
           evidence: mountOf('evidence'),
+          licensing: mountOf('licensing'),
         },
         ...(options.staticDir ? { staticDir: options.staticDir } : {}),
         https: c.ATTESTRY_PUBLIC_URL?.startsWith('https:') ?? false,

@@ -2,6 +2,7 @@ import { complianceHttp } from './compliance.ts'
 import { discoveryHttp } from './discovery.ts'
 import { evidenceHttp } from './evidence.ts'
 import { gatewayHttp } from './gateway.ts'
+import { licensingHttp } from './licensing.ts'
 import { rotationHttp } from './rotation.ts'
 import { syncHttp } from './sync.ts'
 
@@ -23,5 +24,6 @@ export const http = {
   rotation: rotationHttp,
   sync: syncHttp,
   evidence: evidenceHttp,
+  licensing: licensingHttp,
   gateway: gatewayHttp,
 } as const

@@ -118,6 +118,23 @@ export const variables = {
   ATTESTRY_ROTATION_URL: variable('Where rotation answers, likewise', z.url().optional()),
   ATTESTRY_SYNC_URL: variable('Where sync answers, likewise', z.url().optional()),
   ATTESTRY_EVIDENCE_URL: variable('Where evidence answers, likewise', z.url().optional()),
+  ATTESTRY_LICENSING_URL: variable('Where licensing answers, likewise', z.url().optional()),
+  ATTESTRY_LICENSE_URL: variable(
+    'Where the vendor’s licence service answers; unset, the one that this build was made for, if any',
+    z.url().optional(),
+  ),
+  ATTESTRY_LICENSE_KEY: secretVariable(
+    'The licence key; unset, the one that an administrator enters in the console',
+    secretText(20).optional(),
+  ),
+  ATTESTRY_LICENSE_KEYS: variable(
+    'Public keys of a licence service on this machine, name=key separated by spaces; a demonstration alone takes them',
+    z.string().default(''),
+  ),
+  ENABLE_FLEET_VISIBILITY: variable(
+    'false: counts of what there is are never sent with the licence check, whatever the console says',
+    flag.default(true),
+  ),
   ATTESTRY_AZURE_ENDPOINT: variable(
     'Loopback address of a twin instead of Azure, AWS and Google Cloud; makes the install a demonstration for ever',
     z

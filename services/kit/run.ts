@@ -272,7 +272,7 @@ export async function run(options: RunOptions): Promise<Running> {
         () => pause(schedule.everyMs, signal),
         async () => {
           for (const tenant of await tenantsOf()) {
-            if (tenant === INSTALL) continue
+            if ((tenant === INSTALL) !== (schedule.of === 'install')) continue
             await member.tx(tenant, async (t) => {
               const [lock] = await t.rows<{ mine: boolean }>(
                 'select pg_try_advisory_xact_lock(hashtext($1), hashtext($2)) as mine',

@@ -103,6 +103,8 @@ export const command = <B>(definition: Command<B>): Command =>
 export interface Schedule {
   readonly name: string
   readonly everyMs: number
+  /** Whether it comes round for each tenant, or once for the install. @default 'tenants' */
+  readonly of?: 'tenants' | 'install'
   /** Called for each tenant, by one process at a time; ids of what it sends carry the due time. */
   readonly due: (now: Temporal.Instant, tx: Tx) => Promise<readonly Send[]>
 }

@@ -1,7 +1,9 @@
-import { type Feature, INSTALL, type LimitName } from '@attestry/contracts'
-import { type Host, problem, type Service, Transient } from '@attestry/kit'
+import { type Actor, type Feature, INSTALL, type LimitName } from '@attestry/contracts'
+import { command, type Guard, type Host, iso, type Send, type Service } from '@attestry/kit'
+import * as z from 'zod'
+import { createLicensing, type LicensingOptions } from './check.ts'
+import { countsView } from './counts.ts'
 import {
-  begin,
   type Entitlement,
   EVALUATION,
   evolve,
@@ -10,6 +12,12 @@ import {
   limitOf,
   statusOf,
 } from './entitlement.ts'
+import { licensingRoutes } from './routes.ts'
+import { readInstall } from './store.ts'
+
+export type { LicensingOptions } from './check.ts'
+export { readVendorKeys } from './signed.ts'
+export { vendor } from './vendor.ts'
 
 /** Answers about the licence. Any process may ask: the answers come from the install's chain. */
 export interface License {
@@ -46,37 +54,65 @@ export function licenseOf(host: Pick<Host, 'stream' | 'clock' | 'origin'>): Lice
   }
 }
 
-/** Records at the first start that the install runs as an evaluation. Has no tables and no endpoints of its own. */
-export function licensingService(host: Host): Service {
-  const start = async () => {
-    for (let left = 3; left > 0; left--) {
-      const events = await host.stream(INSTALL, LICENSE)
-      const facts = begin(events.reduce(evolve, null as Entitlement | null))
-      if (facts.length === 0) return
-      const appended = await host.append(INSTALL, {
-        stream: LICENSE,
-        expected: events.at(-1)?.position ?? 0,
-        facts,
-        by: { kind: 'install', id: 'licensing' },
-        cause: { correlation: 'start', causation: 'start' },
-      })
-      if (appended.ok) return
-    }
-    throw new Transient('Another process keeps writing the licence.')
-  }
+/** How often it is looked whether a check is due. */
+const LOOK_EVERY_MS = 30_000
+/** A restart within so long of the last check asks nobody. */
+const FRESH_FOR_MS = 300_000
+/** Checks that were done are kept this long, for a look at what happened. */
+const KEEP_CHECKS_DAYS = 7
+
+const schedule: Actor = { kind: 'schedule', id: 'licence-check' }
+
+/**
+ * Keeps the licence: checks it at start and each hour, folds what the install counts about itself, and shows both.
+ * Everybody else reads the licence from the chain, and goes on without this service.
+ */
+export function licensingService(host: Host, guard: Guard, options: LicensingOptions): Service {
+  const licensing = createLicensing(host, options)
+
+  const checkAt = (due: string): Send => ({
+    command: 'check',
+    // The same for every replica that finds it due, so that one of them does it.
+    id: `check ${due}`,
+    session: 'licence',
+    body: {},
+    by: schedule,
+    cause: { correlation: `check ${due}`, causation: 'schedule' },
+  })
+
   return {
     name: 'licensing',
     schema: new URL('./schema/', import.meta.url),
-    fetch: (request) =>
-      problem(
-        'not-found',
-        'no-such-path',
-        `Nothing answers ${request.method} ${new URL(request.url).pathname}.`,
-      ),
-    commands: [],
+    fetch: licensingRoutes(host, guard, licensing, options),
+    commands: [command({ name: 'check', body: z.object({}), work: (job) => licensing.check(job.signal) })],
     reactions: [],
-    views: [],
-    schedules: [],
-    start,
+    views: [countsView],
+    schedules: [
+      {
+        name: 'licence-check',
+        of: 'install',
+        everyMs: LOOK_EVERY_MS,
+        due: async (now, tx) => {
+          await tx.rows(
+            `delete from pending_command where tenant = $1 and outcome = 'done' and ended_at < $2`,
+            [tx.tenant, iso(now.subtract({ hours: KEEP_CHECKS_DAYS * 24 }))],
+          )
+          const { nextAttemptAt } = await readInstall(host)
+          const isDue = nextAttemptAt === null || Temporal.Instant.compare(nextAttemptAt, now) <= 0
+          return isDue ? [checkAt(nextAttemptAt ?? 'first')] : []
+        },
+      },
+    ],
+    start: async () => {
+      await licensing.begin()
+      const { lastAttemptAt } = await readInstall(host)
+      const now = host.clock.now()
+      const isFresh =
+        lastAttemptAt !== null && Math.abs(now.since(lastAttemptAt).total('milliseconds')) < FRESH_FOR_MS
+      if (!isFresh)
+        await host.tx(INSTALL, (tx) =>
+          host.send(tx, [checkAt(lastAttemptAt ? `start ${iso(now)}` : 'first')]),
+        )
+    },
   }
 }

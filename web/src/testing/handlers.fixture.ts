@@ -4,6 +4,7 @@ import { DAY, type Handlers, iso, page, refuse, type SignedIn, STEP_MS, watch } 
 import { auditorHandlers } from './audit.fixture.ts'
 import { discoveryHandlers } from './discovery.fixture.ts'
 import { syncHandlers } from './sync.fixture.ts'
+import { licensingHandlers } from './licensing.fixture.ts'
 import type { Account, World } from './world.fixture.ts'
 
 const sessionOf = (world: World, signed: SignedIn): Session => ({
@@ -36,6 +37,7 @@ export function makeHandlers(world: World): Handlers {
     discovery: discoveryHandlers(world),
     rotation: {},
     sync: syncHandlers(world),
+    licensing: licensingHandlers(world.license),
     compliance: {
       readScore: () =>
         world.scanned

@@ -1,8 +1,17 @@
-import type { AssetRow, AuditorRow, BundleRow, Finding, ScanRow, Session } from '@attestry/contracts/http'
+import type {
+  AssetRow,
+  AuditorRow,
+  BundleRow,
+  Finding,
+  LicenseView,
+  ScanRow,
+  Session,
+} from '@attestry/contracts/http'
 import { firstAuditors } from './audit.fixture.ts'
 import { chance, hex } from './chance.fixture.ts'
 import { type Estate, makeEstate } from './estate.fixture.ts'
 import { judge, type Judgement } from './judgement.fixture.ts'
+import { makeLicense } from './licensing.fixture.ts'
 import type { ReplyOfFixture } from './shapes.fixture.ts'
 
 export type OperatorRow = ReplyOfFixture<'gateway', 'listOperators'>['items'][number]
@@ -40,6 +49,7 @@ export interface World {
   readonly bundles: BundleRow[]
   readonly activity: ActivityRow[]
   readonly auditors: AuditorRow[]
+  readonly license: LicenseView
   readonly stuck: Stuck[]
   readonly origin: 'real' | 'demo'
   scanned: boolean
@@ -176,6 +186,7 @@ export function makeWorld(options: WorldOptions = {}): World {
     scans: options.firstRun ? [] : [done],
     bundles: options.firstRun ? [] : firstBundles(now, random, accounts[0] as Account),
     activity,
+    license: makeLicense(),
     auditors: firstAuditors(now, (kind) => `${kind}-${hex(random, 16)}`, `bundle-${hex(random, 16)}`),
     stuck: [
       {

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { Count, Digest, Instant, OpaqueId } from '../event.ts'
 import { FrameworkId } from '../compliance.ts'
 import { EvidenceScope, KeyPurpose, Period, ReportFormat, ReportType } from '../evidence.ts'
+import { evidenceScopeHttp } from './evidence-scope.ts'
 import { ADMINS, endpoints, EVIDENCE, pageOf, Paging } from './endpoint.ts'
 
 export const BundleRow = z.object({
@@ -57,6 +58,7 @@ export const KeyRow = z.object({
 export type KeyRow = z.infer<typeof KeyRow>
 
 export const evidenceHttp = endpoints({
+  ...evidenceScopeHttp,
   requestBundle: {
     method: 'POST',
     path: '/api/evidence/bundles',

@@ -23,6 +23,7 @@ import { bundleLife, requestBundle } from './bundle-life.ts'
 import { bundleHmacKey } from './hmac.ts'
 import { adoptKeys, originOf, readKeys, signerRing } from './key-ring.ts'
 import type { EvidenceKeys } from './keys.ts'
+import { scopeHandlers } from './scope-routes.ts'
 import { fingerprint } from './sign.ts'
 
 interface Row {
@@ -132,6 +133,7 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
   }
 
   const handlers: Handlers<typeof evidenceHttp> = {
+    ...scopeHandlers(host),
     async requestBundle({ who, body, address, correlation }) {
       const bundle = host.ids.opaque('bundle')
       const building = await host.tx(who.tenant, (tx) =>

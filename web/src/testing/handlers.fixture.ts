@@ -154,6 +154,10 @@ export function makeHandlers(world: World): Handlers {
       listCheckpoints: () => ({ items: [], next: null, total: 0 }),
       readCheckpoint: () => refuse(404, 'no-such-checkpoint', 'There is no such checkpoint.'),
       anchorNow: () => undefined,
+      readScope: () => ({ statement: null, listing: null }),
+      declareScope: () => undefined,
+      importListing: () =>
+        refuse(400, 'listing-unreadable', 'The listing must be the JSON array that az resource list prints.'),
       readReceipt: () => refuse(409, 'not-anchored', 'No checkpoint holds this event yet.'),
       readConsistency: () => refuse(404, 'no-such-checkpoint', 'There is no such checkpoint.'),
       readKeys: () => ({

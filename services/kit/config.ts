@@ -145,6 +145,10 @@ export const variables = {
       )
       .optional(),
   ),
+  ATTESTRY_DEMO_CONNECTORS: variable(
+    'JSON list of the accounts that a demonstration is connected to at its first start; npm start sets it',
+    z.string().default('[]'),
+  ),
   ATTESTRY_TSA: variable(
     'Time-stamp authorities in order of preference: name=address, separated by spaces',
     z.string().default(''),

@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { startCloud } from './cloud.ts'
 import { newSigningKey } from './entra/tokens.ts'
+import { connectorsOf } from './estate/elsewhere.ts'
 import type { Estate } from './estate/estate.ts'
 import { generatedEstate } from './estate/generated.ts'
 import { seededEstates } from './estate/seeded.ts'
 import { readState, writeState } from './estate/state-file.ts'
 
 /*
- * The cloud as a process: prints one JSON line {url, identityEndpoint, identityHeader, directory} when it is
+ * The cloud as a process: prints one JSON line {url, identityEndpoint, identityHeader, directory, connectors} when it is
  * ready and ends when its stdin closes, which happens when the process that started it ends.
  *
  *   node cloud-main.ts [--port 0] [--estate contoso|clean|workshop|generated:VxSxKxC] [--state FILE]
@@ -89,7 +90,13 @@ process.once('SIGTERM', finish).once('SIGINT', finish)
 
 const { url, identityEndpoint, identityHeader } = cloud
 process.stdout.write(
-  `${JSON.stringify({ url, identityEndpoint, identityHeader, directory: kept.estate.directory })}\n`,
+  `${JSON.stringify({
+    url,
+    identityEndpoint,
+    identityHeader,
+    directory: kept.estate.directory,
+    connectors: connectorsOf(kept.estate),
+  })}\n`,
 )
 await over
 await end()

@@ -211,7 +211,12 @@ try {
         '--state',
         join(state, 'estate.json'),
       ],
-      z.object({ url: z.string(), identityEndpoint: z.string(), identityHeader: z.string() }),
+      z.object({
+        url: z.string(),
+        identityEndpoint: z.string(),
+        identityHeader: z.string(),
+        connectors: z.array(z.unknown()),
+      }),
     ),
     startTsa(),
   ])
@@ -223,6 +228,7 @@ try {
         SECRET_KEY: secretKey.trim(),
         ATTESTRY_STATE_DIR: state,
         ATTESTRY_AZURE_ENDPOINT: cloud.url,
+        ATTESTRY_DEMO_CONNECTORS: JSON.stringify(cloud.connectors),
         IDENTITY_ENDPOINT: cloud.identityEndpoint,
         IDENTITY_HEADER: cloud.identityHeader,
         ATTESTRY_TSA: `${localAuthorityName.replaceAll(' ', '_')}=${tsa.url}`,

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { type AwsAccount, type PolicyDocument, providerArn, roleArn } from '../aws/account.ts'
 import type { GcpProject } from '../gcp/project.ts'
 import type { EstateBuilder } from './builder.ts'
-import type { ServicePrincipal } from './estate.ts'
+import { type Estate, type ServicePrincipal, vaultId } from './estate.ts'
+import { roles } from './roles.ts'
 
 /** The audience that Entra's tokens for other clouds are asked under: an app registration's identifier. */
 export const federationAudience = 'api://attestry-federation'
@@ -219,11 +220,46 @@ export function elsewhere(
 }
 
 /**
+ * How the product may sign in to the accounts of an estate: what `npm start` offers as connectors. No secret is in it.
+ */
+export const connectorsOf = ({ aws, gcp }: Estate): object[] => [
+  ...aws.map(({ id }) => ({
+    cloud: 'aws',
+    name: 'AWS, demonstration',
+    account: id,
+    region: awsRegion,
+    access: {
+      how: 'web-identity',
+      roleArn: roleArn(id, 'attestry-entry'),
+      audience: federationAudience,
+      thenRoleArn: roleArn(id, 'attestry-sync'),
+      externalId: awsExternalId,
+    },
+  })),
+  ...gcp.map(({ id, number }) => ({
+    cloud: 'gcp',
+    name: 'Google Cloud, demonstration',
+    account: id,
+    region: null,
+    access: {
+      how: 'federation',
+      audience: `//iam.googleapis.com/projects/${number}/locations/global/workloadIdentityPools/attestry/providers/entra`,
+      tokenAudience: federationAudience,
+      serviceAccount: gcpServiceAccount,
+    },
+  })),
+]
+
+/**
  * What stands in Contoso's other clouds: things that no route owns, under names that a route would like to use, and one
  * that is about to be gone.
  */
 export function contosoElsewhere(build: EstateBuilder, identity: ServicePrincipal, nowMs: number): void {
   const { aws, gcp } = elsewhere(build, identity)
+  // One vault may be copied from: its values are readable, secret by secret.
+  const source = build.estate.vaults.find(({ name }) => name === 'kv-payments-stg')
+  for (const name of Object.keys(source?.secrets ?? {}))
+    if (source !== undefined) build.assign(identity, roles.secretsUser, `${vaultId(source)}/secrets/${name}`)
   const day = 86_400
   const now = Math.floor(nowMs / 1000)
   const hex = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -254,7 +290,7 @@ export function contosoElsewhere(build: EstateBuilder, identity: ServicePrincipa
   secret('payments-db-connection', 410, { team: 'payments', 'managed-by': 'terraform' })
   secret('payments/reporting-reader', 120, { team: 'reporting' })
   secret('loyalty-points-client-secret', 65, {})
-  secret('chargeback-portal-token', 300, { team: 'payments' }, 4)
+  secret('card-vault-hmac', 300, { team: 'payments' }, 4)
   for (const [name, age] of [
     ['/contoso/payments/card-vault-hmac', 220],
     ['/contoso/shared/log-level', 30],

@@ -205,7 +205,7 @@ describe('secrets', () => {
     expect(pages).toBe(4)
     expect(new Set(names).size).toBe(16)
     const live = await secrets.send(new ListSecretsCommand({}))
-    expect(live.SecretList?.map(({ Name }) => Name)).not.toContain('chargeback-portal-token')
+    expect(live.SecretList?.map(({ Name }) => Name)).not.toContain('card-vault-hmac')
     expect(live.SecretList?.find(({ Name }) => Name === 'page/3')?.SecretVersionsToStages).toEqual({
       [version('3')]: ['AWSCURRENT'],
     })

@@ -155,6 +155,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
         env: environment,
         secretKey: c.SECRET_KEY,
         licensed: async () => (await entitled('sync')) && entitled('cloud-writes'),
+        demonstration: c.ATTESTRY_DEMO_CONNECTORS,
       })
     },
     evidence: (h) =>

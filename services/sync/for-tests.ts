@@ -4,7 +4,7 @@ import { type AzureAccess, azureAccess } from '@attestry/kit/azure'
 import { guardOf, testHost, type TestHost } from '@attestry/kit/testing'
 import { SecretClient } from '@azure/keyvault-secrets'
 import { discoveryService } from '../discovery/service.ts'
-import { type Estate, generatedEstate, type RunningCloud, startCloud } from '../twin/index.ts'
+import { connectorsOf, type Estate, generatedEstate, type RunningCloud, startCloud } from '../twin/index.ts'
 import { syncService } from './service.ts'
 
 /** Key Vault Secrets Officer, by its published id. */
@@ -104,6 +104,8 @@ export async function synced(
     clock?: Clock
     licensed?: () => boolean
     estate?: Estate
+    /** Connects the estate's AWS account and Google Cloud project at the start, as a demonstration does. */
+    demonstration?: boolean
   } = {},
 ): Promise<Synced> {
   const estate =
@@ -145,6 +147,7 @@ export async function synced(
             env: {},
             secretKey: new Secret('a secret key of forty characters or more'),
             licensed: () => Promise.resolve(options.licensed?.() ?? true),
+            ...(options.demonstration ? { demonstration: JSON.stringify(connectorsOf(estate)) } : {}),
           }),
       },
     ],

@@ -1,5 +1,6 @@
 import type { Caller, Guard, Host, Secret, Service } from '@attestry/kit'
 import { azureAccess } from '@attestry/kit/azure'
+import { askForFirstConnectors, demonstrationConnectors, firstConnectorsCommand } from './demonstration.ts'
 import { createKeyring } from './keyring.ts'
 import { releaseReaction, releaseSchedule } from './release.ts'
 import { syncRoutes } from './routes.ts'
@@ -18,6 +19,8 @@ export interface SyncOptions {
   readonly secretKey: Secret
   /** Whether the licence admits sync and writes to clouds. */
   readonly licensed: () => Promise<boolean>
+  /** Accounts that a demonstration is connected to at its first start, as JSON; none by default. */
+  readonly demonstration?: string
 }
 
 /** Copies secrets to other clouds and proves which version is where. */
@@ -30,6 +33,7 @@ export function syncService(host: Host, guard: Guard, options: SyncOptions): Ser
   }
   const keyring = createKeyring(options.secretKey, host.clock, host.ids)
   const worker = createWorker(host)
+  const connectors = demonstrationConnectors(options.demonstration ?? '[]')
   const { licensed } = options
   return {
     name: 'sync',
@@ -43,14 +47,18 @@ export function syncService(host: Host, guard: Guard, options: SyncOptions): Ser
       licensed,
       byOf: (who: Caller) => ({ kind: 'operator', id: who.operator }),
     }),
-    commands: [runCommand({ host, keyring, world, licensed, random: Math.random }), lostCommand(host)],
+    commands: [
+      runCommand({ host, keyring, world, licensed, random: Math.random }),
+      lostCommand(host),
+      firstConnectorsCommand(host, connectors),
+    ],
     reactions: [...changeReactions(host), releaseReaction(host)],
     views: [syncView, sourceView],
     schedules: [scheduledRuns(host), releaseSchedule(host), lookForLost],
-    start: () => {
+    start: async () => {
       // Beats until the process stops; its failures are told in the log and tried again.
       void worker.run()
-      return Promise.resolve()
+      if (connectors.length > 0) await askForFirstConnectors(host)
     },
   }
 }

@@ -1,5 +1,6 @@
 export { type CloudOptions, type RunningCloud, startCloud } from './cloud.ts'
 export { hostHeader } from './operation.ts'
+export { connectorsOf } from './estate/elsewhere.ts'
 export type { Estate } from './estate/estate.ts'
 export { generatedEstate } from './estate/generated.ts'
 export { type SeededName, seededEstate } from './estate/seeded.ts'

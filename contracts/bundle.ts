@@ -150,6 +150,10 @@ export const BundleManifest = z.strictObject({
     framework: FrameworkId.nullable(),
     formats: z.array(ReportFormat).min(1),
   }),
+  /** What a named person asserted for management when the bundle was asked for; absent: nobody did. */
+  assertion: z
+    .strictObject({ name: z.string(), title: z.string(), statement: z.string(), at: Instant })
+    .optional(),
   /** What the rules say of the controls of the framework that was asked for. */
   framework: FrameworkPacket.nullable(),
   reports: z.array(ReportEntry).min(1),

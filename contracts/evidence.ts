@@ -213,6 +213,11 @@ export const evidenceEvents = events('evidence', {
       statement: committed(z.string().max(4000)),
     }),
   },
+  'bundle-resumed': {
+    v: 1,
+    says: 'An operator asked for a bundle that had failed or was cancelled to be built after all.',
+    data: z.object({ bundle: OpaqueId }),
+  },
   'bundle-expired': {
     v: 1,
     says: 'A bundle’s file was deleted because its retention was over; what it said can be folded from the ledger again.',

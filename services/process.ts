@@ -173,6 +173,18 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
         anchorBlob: c.ATTESTRY_ANCHOR_BLOB,
         anchorWebhook: c.ATTESTRY_ANCHOR_WEBHOOK,
         anchorMail: c.ATTESTRY_ANCHOR_MAIL,
+        audit: {
+          syslog: c.ATTESTRY_AUDIT_SYSLOG
+            ? { address: c.ATTESTRY_AUDIT_SYSLOG, caFile: c.ATTESTRY_AUDIT_SYSLOG_CA }
+            : undefined,
+          webhook:
+            c.ATTESTRY_AUDIT_WEBHOOK && c.ATTESTRY_AUDIT_WEBHOOK_KEY
+              ? { address: c.ATTESTRY_AUDIT_WEBHOOK, key: c.ATTESTRY_AUDIT_WEBHOOK_KEY }
+              : undefined,
+          blob: c.ATTESTRY_AUDIT_BLOB
+            ? { container: c.ATTESTRY_AUDIT_BLOB, credential: () => azure.credential }
+            : undefined,
+        },
       }),
     gateway: (h) =>
       gatewayService(h, guardOf(h), {
@@ -193,6 +205,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
           sync: mountOf('sync'),
           evidence: mountOf('evidence'),
           licensing: mountOf('licensing'),
+          audit: mountOf('evidence'),
         },
         ...(options.staticDir ? { staticDir: options.staticDir } : {}),
         https: c.ATTESTRY_PUBLIC_URL?.startsWith('https:') ?? false,

@@ -5,11 +5,26 @@ import { EvidenceScope, KeyPurpose, Period, ReportFormat, ReportType } from '../
 import { evidenceScopeHttp } from './evidence-scope.ts'
 import { ADMINS, endpoints, EVIDENCE, pageOf, Paging } from './endpoint.ts'
 
+/** What a named person states on behalf of management. */
+export const Assertion = z.object({
+  name: z.string().trim().min(1, 'who signs').max(200),
+  title: z.string().trim().min(1, 'their office').max(200),
+  statement: z.string().trim().min(20, 'at least 20 characters').max(4000),
+})
+export type Assertion = z.infer<typeof Assertion>
+
 export const BundleRow = z.object({
   bundle: OpaqueId,
-  state: z.enum(['queued', 'building', 'sealed', 'failed', 'cancelled']),
+  /** `expired`: its retention is over and its file was deleted; it can be built anew from the same facts. */
+  state: z.enum(['queued', 'building', 'sealed', 'failed', 'cancelled', 'expired']),
   reports: z.array(ReportType),
   period: Period,
+  framework: FrameworkId.nullable(),
+  formats: z.array(ReportFormat),
+  /** Null: everything that the chain knows. */
+  scope: EvidenceScope.nullable(),
+  /** What management asserts, as it was signed with the request. */
+  assertion: Assertion.extend({ at: Instant }).nullable(),
   requestedAt: Instant,
   requestedBy: OpaqueId,
   progress: z.object({ step: z.string(), done: Count, total: Count }),
@@ -17,6 +32,10 @@ export const BundleRow = z.object({
   bytes: Count.nullable(),
   sumsSha256: Digest.nullable(),
   signingKey: z.string().nullable(),
+  downloads: Count,
+  downloadedAt: Instant.nullable(),
+  /** When its file is deleted, or was. */
+  expiresAt: Instant.nullable(),
   timestamp: z
     .object({
       status: z.enum(['stamped', 'pending']),
@@ -82,6 +101,8 @@ export const evidenceHttp = endpoints({
         .min(1)
         .refine((f) => f.includes('csv'), 'must include csv: the other forms are held to it')
         .optional(),
+      /** Printed on the reports with the signer's name and the time; the password was proved for it. */
+      assertion: Assertion.optional(),
     }),
     reply: z.object({ bundle: OpaqueId }),
     refusals: { 'period-reversed': 'invalid', 'period-in-future': 'invalid', 'already-building': 'conflict' },
@@ -119,6 +140,15 @@ export const evidenceHttp = endpoints({
     reply: null,
     refusals: { 'no-such-bundle': 'not-found', 'not-building': 'conflict' },
   },
+  resumeBundle: {
+    method: 'POST',
+    path: '/api/evidence/bundles/{bundle}/resume',
+    summary: 'Builds a bundle that failed or was cancelled after all, as it was asked for.',
+    roles: EVIDENCE,
+    reauthenticate: true,
+    reply: null,
+    refusals: { 'no-such-bundle': 'not-found', 'not-ended': 'conflict', 'already-building': 'conflict' },
+  },
   downloadBundle: {
     method: 'GET',
     path: '/api/evidence/bundles/{bundle}/file',
@@ -128,6 +158,7 @@ export const evidenceHttp = endpoints({
     refusals: {
       'no-such-bundle': 'not-found',
       'not-sealed': 'conflict',
+      'bundle-expired': 'conflict',
       'bundle-file-missing': 'unavailable',
     },
   },

@@ -1,3 +1,4 @@
+import { auditHttp } from './audit.ts'
 import { complianceHttp } from './compliance.ts'
 import { discoveryHttp } from './discovery.ts'
 import { evidenceHttp } from './evidence.ts'
@@ -6,6 +7,7 @@ import { licensingHttp } from './licensing.ts'
 import { rotationHttp } from './rotation.ts'
 import { syncHttp } from './sync.ts'
 
+export * from './audit.ts'
 export * from './auditors.ts'
 export * from './compliance.ts'
 export * from './discovery.ts'
@@ -26,5 +28,6 @@ export const http = {
   sync: syncHttp,
   evidence: evidenceHttp,
   licensing: licensingHttp,
+  audit: auditHttp,
   gateway: gatewayHttp,
 } as const

@@ -4,7 +4,8 @@ import { http } from '../http/index.ts'
 import { createSchemaBook, type Json, type JsonObject } from './schemas.ts'
 
 /** Services that work on commands of their own. */
-const WORKING = Object.keys(http).filter((service) => service !== 'gateway')
+/** The gateway works for nobody, and the audit log is evidence's: neither has a queue of its own. */
+const WORKING = Object.keys(http).filter((service) => service !== 'gateway' && service !== 'audit')
 
 const PROPERTIES: Json = {
   type: 'object',

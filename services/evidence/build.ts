@@ -117,6 +117,7 @@ function manifestOf(
     generatedAt,
     period: life.period,
     request: { scope, framework, formats: [...formats] },
+    ...(life.assertion ? { assertion: life.assertion } : {}),
     framework: gathering.framework,
     reports: entries,
     csvDialect: { ...csvDialect },

@@ -8,7 +8,13 @@ import {
   ReportFormat,
   type ReportType,
 } from '@attestry/contracts'
+import type { Assertion } from '@attestry/contracts/http'
 import { type Refused, refuse } from '@attestry/kit'
+
+/** An assertion as it was signed. */
+export interface SignedAssertion extends Assertion {
+  readonly at: string
+}
 
 /** A bundle as its stream tells it. */
 export interface BundleLife {
@@ -18,7 +24,11 @@ export interface BundleLife {
   readonly scope: EvidenceScope | null
   readonly framework: FrameworkId | null
   readonly formats: readonly ReportFormat[]
-  readonly state: 'building' | 'sealed' | 'failed' | 'cancelled'
+  /** What management asserts, and when it was signed. */
+  readonly assertion: SignedAssertion | null
+  readonly state: 'building' | 'sealed' | 'failed' | 'cancelled' | 'expired'
+  /** 1 at first; one more each time that it was asked for after all. */
+  readonly attempts: number
   readonly position: number
   /** Of the sealed file. */
   readonly zipSha256: string | null
@@ -38,6 +48,8 @@ export function evolveBundle(known: BundleLife | null, event: EventOf): BundleLi
         scope: scope ?? null,
         framework: framework ?? null,
         formats: formats ?? ReportFormat.options,
+        assertion: null,
+        attempts: 1,
         state: 'building',
         position,
         zipSha256: null,
@@ -52,6 +64,14 @@ export function evolveBundle(known: BundleLife | null, event: EventOf): BundleLi
       return (
         known && { ...known, state: event.data.reason === 'cancelled' ? 'cancelled' : 'failed', position }
       )
+    case 'evidence.assertion-signed': {
+      const { name, title, statement } = event.data
+      return known && { ...known, position, assertion: { name, title, statement, at: event.at } }
+    }
+    case 'evidence.bundle-resumed':
+      return known && { ...known, state: 'building', position, attempts: known.attempts + 1 }
+    case 'evidence.bundle-expired':
+      return known && { ...known, state: 'expired', position }
     default:
       return known && { ...known, position }
   }
@@ -78,6 +98,7 @@ export function requestBundle(
     scope?: EvidenceScope | undefined
     framework?: FrameworkId | undefined
     formats?: readonly ReportFormat[] | undefined
+    assertion?: Assertion | undefined
   },
   now: Temporal.Instant,
   building: number,
@@ -106,5 +127,28 @@ export function requestBundle(
       ...(wish.framework ? { framework: wish.framework } : {}),
       ...(wish.formats ? { formats: [...wish.formats] } : {}),
     }),
+    ...(wish.assertion
+      ? [fact('evidence.assertion-signed', { bundle: wish.bundle, ...wish.assertion })]
+      : []),
   ]
+}
+
+/** The id of the command that builds a bundle: another one each time that it is asked for. */
+export const buildCommand = (bundle: string, attempts = 1): string =>
+  attempts === 1 ? `build-${bundle}` : `build-${bundle}-${attempts}`
+
+/**
+ * Whether a bundle that ended without a seal may be built after all.
+ * @refuses 'no-such-bundle', 'not-ended', 'already-building' above three at once
+ */
+export function resumeBundle(
+  life: BundleLife | null,
+  building: number,
+): Fact[] | Refused<'no-such-bundle' | 'not-ended' | 'already-building'> {
+  if (!life) return refuse('no-such-bundle', 'There is no such bundle.')
+  if (life.state !== 'failed' && life.state !== 'cancelled')
+    return refuse('not-ended', 'Only a bundle that failed or was cancelled can be built after all.')
+  if (building >= MOST_AT_ONCE)
+    return refuse('already-building', 'Three bundles are being built; wait for one, or cancel it.')
+  return [fact('evidence.bundle-resumed', { bundle: life.bundle })]
 }

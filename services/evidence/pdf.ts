@@ -198,7 +198,19 @@ function verification(sheet: Sheet, part: Part): void {
   )
 }
 
-function assertion(sheet: Sheet, part: Part, { period, tenant }: BundleManifest): void {
+function assertion(sheet: Sheet, part: Part, manifest: BundleManifest): void {
+  const { period, tenant, assertion: signed } = manifest
+  if (signed) {
+    for (const text of signed.statement.split(/\n+/)) paragraph(sheet, part, text)
+    paragraph(sheet, part, `${signed.name}, ${signed.title}`)
+    paragraph(
+      sheet,
+      part,
+      `Signed at ${signed.at}, after the password was proved again. The event evidence.assertion-signed in the ledger’s export holds the same words.`,
+      look.muted,
+    )
+    return
+  }
   paragraph(
     sheet,
     part,

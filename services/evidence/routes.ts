@@ -1,7 +1,16 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { type EventOf, fact, KeyPurpose, type ReportType, verifierText } from '@attestry/contracts'
+import {
+  type Actor,
+  type Cause,
+  type EventOf,
+  fact,
+  KeyPurpose,
+  ReportFormat,
+  type ReportType,
+  verifierText,
+} from '@attestry/contracts'
 import { type BundleRow, evidenceHttp } from '@attestry/contracts/http'
 import {
   bind,
@@ -10,16 +19,19 @@ import {
   type Guard,
   type Handlers,
   type Host,
+  iso,
   isRefused,
   pause,
   refuse,
+  type Send,
   type Tx,
 } from '@attestry/kit'
 import { checkpointOf, listCheckpoints } from './anchors/checkpoints.ts'
 import { consistencyOf, receiptOf } from './anchors/receipts.ts'
 import { anchorWish } from './anchors/schedule.ts'
 import { bundlePath } from './build.ts'
-import { bundleLife, requestBundle } from './bundle-life.ts'
+import { readRetention } from './audit/retention.ts'
+import { buildCommand, bundleLife, requestBundle, resumeBundle } from './bundle-life.ts'
 import { bundleHmacKey } from './hmac.ts'
 import { adoptKeys, originOf, readKeys, signerRing } from './key-ring.ts'
 import type { EvidenceKeys } from './keys.ts'
@@ -28,8 +40,16 @@ import { fingerprint } from './sign.ts'
 
 interface Row {
   bundle: string
-  state: 'queued' | 'sealed' | 'failed' | 'cancelled'
+  state: 'queued' | 'sealed' | 'failed' | 'cancelled' | 'expired'
   reports: ReportType[]
+  framework: BundleRow['framework']
+  formats: ReportFormat[] | null
+  scope: BundleRow['scope']
+  assertion: BundleRow['assertion']
+  attempts: number
+  downloads: number
+  downloaded_at: string | null
+  expired_at: string | null
   period_from: string
   period_to: string
   requested_at: string
@@ -43,15 +63,25 @@ interface Row {
   seq: number
 }
 
-/** The id of the command that builds a bundle. */
-export const buildCommand = (bundle: string): string => `build-${bundle}`
-
 /** A whole number of a path, or null. */
 const wholeNumber = (text: string): number | null => (/^\d{1,15}$/.test(text) ? Number(text) : null)
 
 const WATCH_MS = 250
 /** A watch that outlives any sane build ends, and the page asks again. */
 const WATCH_TURNS = 4 * 60 * 30
+
+const expiryOf = (sealedAt: string, days: number): string =>
+  iso(Temporal.Instant.from(sealedAt).add({ hours: 24 * days }))
+
+/** The work of building a bundle. */
+export const buildSend = (bundle: string, attempts: number, by: Actor, cause: Cause): Send => ({
+  command: 'build',
+  id: buildCommand(bundle, attempts),
+  session: bundle,
+  body: { bundle },
+  by,
+  cause,
+})
 
 export interface RouteOptions {
   readonly stateDir: string
@@ -62,13 +92,18 @@ export interface RouteOptions {
 
 /** The evidence endpoints. */
 export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
-  const rowOf = async (tx: Tx, row: Row): Promise<BundleRow> => {
-    const [command] = row.state === 'queued' ? await host.commands(tx, [buildCommand(row.bundle)]) : []
+  const rowOf = async (tx: Tx, row: Row, bundleDays: number): Promise<BundleRow> => {
+    const asked = [buildCommand(row.bundle, row.attempts)]
+    const [command] = row.state === 'queued' ? await host.commands(tx, asked) : []
     const progress = command?.progress ?? {}
     return {
       bundle: row.bundle,
       state: row.state === 'queued' && command?.state === 'running' ? 'building' : row.state,
       reports: row.reports,
+      framework: row.framework,
+      formats: row.formats ?? ReportFormat.options,
+      scope: row.scope,
+      assertion: row.assertion,
       period: { from: row.period_from, to: row.period_to },
       requestedAt: row.requested_at,
       requestedBy: row.requested_by,
@@ -81,25 +116,38 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
       bytes: row.bytes,
       sumsSha256: row.sums_sha256,
       signingKey: row.signing_key,
+      downloads: row.downloads,
+      downloadedAt: row.downloaded_at,
+      expiresAt: row.expired_at ?? (row.sealed_at && expiryOf(row.sealed_at, bundleDays)),
       timestamp: row.stamp,
       problem: row.problem ?? (command?.state === 'failed' ? command.problem : null),
     }
   }
-  const read = (tenant: string, bundle: string): Promise<BundleRow | null> =>
-    host.tx(tenant, async (tx) => {
+  const read = async (tenant: string, bundle: string): Promise<BundleRow | null> => {
+    const { bundleDays } = await readRetention(host, tenant)
+    return host.tx(tenant, async (tx) => {
       const [row] = await tx.rows<Row>('select * from bundle where tenant = $1 and bundle = $2', [
         tenant,
         bundle,
       ])
-      if (row) return rowOf(tx, row)
+      if (row) return rowOf(tx, row, bundleDays)
       // Just requested, and the view has not seen it yet.
       const requested = (await host.stream(tenant, bundle))[0]
-      return requested?.type === 'evidence.bundle-requested' ? rowOf(tx, fresh(requested)) : null
+      return requested?.type === 'evidence.bundle-requested' ? rowOf(tx, fresh(requested), bundleDays) : null
     })
+  }
   const fresh = (event: EventOf<'evidence.bundle-requested'>): Row => ({
     bundle: event.data.bundle,
     state: 'queued',
     reports: event.data.reports,
+    framework: event.data.framework ?? null,
+    formats: event.data.formats ?? null,
+    scope: event.data.scope ?? null,
+    assertion: null,
+    attempts: 1,
+    downloads: 0,
+    downloaded_at: null,
+    expired_at: null,
     period_from: event.data.period.from,
     period_to: event.data.period.to,
     requested_at: event.at,
@@ -112,12 +160,24 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     problem: null,
     seq: event.seq,
   })
+  /** What a guest was not shown is not there for them. */
+  const within = (who: Caller, bundle: string): boolean => who.bundles?.includes(bundle) ?? true
   const noSuch = (bundle: string) => refuse('no-such-bundle', `There is no bundle ${bundle}.`)
   const actor = (who: Caller, address: string) => ({
     kind: 'operator' as const,
     id: who.operator,
     ...(address ? { address } : {}),
   })
+
+  const lifeOf = async (tenant: string, bundle: string) => bundleLife(await host.stream(tenant, bundle))
+  const building = async (tenant: string): Promise<number> => {
+    const [row] = await host.tx(tenant, (tx) =>
+      tx.rows<{ n: number }>(`select count(*) as n from bundle where tenant = $1 and state = 'queued'`, [
+        tenant,
+      ]),
+    )
+    return row?.n ?? 0
+  }
 
   async function* watch(tenant: string, bundle: string, signal: AbortSignal) {
     let shown = ''
@@ -136,37 +196,38 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     ...scopeHandlers(host),
     async requestBundle({ who, body, address, correlation }) {
       const bundle = host.ids.opaque('bundle')
-      const building = await host.tx(who.tenant, (tx) =>
-        tx.rows<{ n: number }>(`select count(*) as n from bundle where tenant = $1 and state = 'queued'`, [
-          who.tenant,
-        ]),
-      )
-      const { reports, scope, framework, formats } = body
-      const wish = { bundle, reports, period: { from: body.from, to: body.to }, scope, framework, formats }
-      const facts = requestBundle(wish, host.clock.now(), building[0]?.n ?? 0)
+      const { reports, scope, framework, formats, assertion } = body
+      const period = { from: body.from, to: body.to }
+      const wish = { bundle, reports, period, scope, framework, formats, assertion }
+      const facts = requestBundle(wish, host.clock.now(), await building(who.tenant))
       if (isRefused(facts)) return facts
       const by = actor(who, address)
       const cause = { correlation, causation: correlation }
       await host.append(who.tenant, { stream: bundle, expected: 0, facts, by, cause })
-      await host.tx(who.tenant, (tx) =>
-        host.send(tx, [
-          { command: 'build', id: buildCommand(bundle), session: bundle, body: { bundle }, by, cause },
-        ]),
-      )
+      await host.tx(who.tenant, (tx) => host.send(tx, [buildSend(bundle, 1, by, cause)]))
       return { bundle }
     },
 
     async listBundles({ who, query }) {
+      const { bundleDays } = await readRetention(host, who.tenant)
+      const shown = who.bundles ?? null
       return host.tx(who.tenant, async (tx) => {
         const rows = await tx.rows<Row>(
-          'select * from bundle where tenant = $1 and ($2::bigint is null or seq < $2) order by seq desc limit $3',
-          [who.tenant, query.after === undefined ? null : Number.parseInt(query.after, 10), query.limit],
+          `select * from bundle where tenant = $1 and ($2::bigint is null or seq < $2)
+             and ($4::text[] is null or bundle = any ($4)) order by seq desc limit $3`,
+          [
+            who.tenant,
+            query.after === undefined ? null : Number.parseInt(query.after, 10),
+            query.limit,
+            shown,
+          ],
         )
-        const [count] = await tx.rows<{ n: number }>('select count(*) as n from bundle where tenant = $1', [
-          who.tenant,
-        ])
+        const [count] = await tx.rows<{ n: number }>(
+          'select count(*) as n from bundle where tenant = $1 and ($2::text[] is null or bundle = any ($2))',
+          [who.tenant, shown],
+        )
         const items: BundleRow[] = []
-        for (const row of rows) items.push(await rowOf(tx, row))
+        for (const row of rows) items.push(await rowOf(tx, row, bundleDays))
         return {
           items,
           next: rows.length === query.limit ? String(rows.at(-1)?.seq) : null,
@@ -176,25 +237,46 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     },
 
     async readBundle({ who, params }) {
+      if (!within(who, params.bundle)) return noSuch(params.bundle)
       return (await read(who.tenant, params.bundle)) ?? noSuch(params.bundle)
     },
 
     async watchBundle({ who, params, signal }) {
-      if (!(await read(who.tenant, params.bundle))) return noSuch(params.bundle)
+      if (!within(who, params.bundle) || !(await read(who.tenant, params.bundle)))
+        return noSuch(params.bundle)
       return eventStream(watch(who.tenant, params.bundle, signal), signal)
     },
 
     async cancelBundle({ who, params }) {
-      const row = await read(who.tenant, params.bundle)
-      if (!row) return noSuch(params.bundle)
-      const asked = await host.tx(who.tenant, (tx) => host.cancel(tx, buildCommand(params.bundle)))
+      const life = within(who, params.bundle) ? await lifeOf(who.tenant, params.bundle) : null
+      if (!life) return noSuch(params.bundle)
+      const command = buildCommand(params.bundle, life.attempts)
+      const asked = await host.tx(who.tenant, (tx) => host.cancel(tx, command))
       if (!asked) return refuse('not-building', 'This bundle is not being built any more.')
       return undefined
     },
 
+    async resumeBundle({ who, params, address, correlation }) {
+      const life = within(who, params.bundle) ? await lifeOf(who.tenant, params.bundle) : null
+      const facts = resumeBundle(life, await building(who.tenant))
+      if (isRefused(facts) || !life) return isRefused(facts) ? facts : noSuch(params.bundle)
+      const by = actor(who, address)
+      const cause = { correlation, causation: correlation }
+      const stream = params.bundle
+      const appended = await host.append(who.tenant, { stream, expected: life.position, facts, by, cause })
+      if (!appended.ok) return refuse('not-ended', 'Somebody else has just asked for it.')
+      await host.tx(who.tenant, (tx) => host.send(tx, [buildSend(stream, life.attempts + 1, by, cause)]))
+      return undefined
+    },
+
     async downloadBundle({ who, params, address, correlation }) {
-      const life = bundleLife(await host.stream(who.tenant, params.bundle))
+      const life = within(who, params.bundle) ? await lifeOf(who.tenant, params.bundle) : null
       if (!life) return noSuch(params.bundle)
+      if (life.state === 'expired')
+        return refuse(
+          'bundle-expired',
+          'Its retention is over and the file was deleted; build it anew from the same facts.',
+        )
       if (life.state !== 'sealed' || life.zipSha256 === null)
         return refuse('not-sealed', 'This bundle is not sealed; there is nothing to hand out.')
       const path = bundlePath(options.stateDir, who.tenant, params.bundle, life.zipSha256)
@@ -298,7 +380,8 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     async readReceipt({ who, params }) {
       const seq = wholeNumber(params.seq)
       const { seq: head } = await host.head(who.tenant)
-      if (seq === null || seq < 1 || seq > head)
+      // A guest who was shown single bundles sees nothing of the ledger.
+      if (seq === null || seq < 1 || seq > head || who.bundles)
         return refuse('no-such-event', `There is no event ${params.seq}; the last one is ${head}.`)
       const receipt = await host.tx(who.tenant, (tx) => receiptOf(tx, seq))
       if (isRefused(receipt)) return receipt

@@ -11,10 +11,15 @@ import { anchorSchedule } from './anchors/schedule.ts'
 import { copyCheckpoints, stampCheckpoints } from './anchors/stamp-late.ts'
 import { stampQueue } from './anchors/stamps.ts'
 import { webhookPlace } from './anchors/webhook-place.ts'
+import { expireBundles, pruneLedger, retentionSchedule } from './audit/retention.ts'
+import { auditFetch } from './audit/routes.ts'
+import { type SinkOptions, sinksOf } from './audit/sinks.ts'
+import { startStreams } from './audit/stream.ts'
 import { buildBundle } from './build.ts'
+import { bundleLife } from './bundle-life.ts'
 import { keyRing } from './key-ring.ts'
 import { type EvidenceKeys, type KeyOptions, openKeys, rotateLocalKey } from './keys.ts'
-import { evidenceFetch } from './routes.ts'
+import { buildSend, evidenceFetch } from './routes.ts'
 import { completeBundles } from './stamp-late.ts'
 import { bundles } from './views.ts'
 
@@ -27,6 +32,8 @@ export interface EvidenceOptions extends KeyOptions {
   readonly anchorBlob?: string | undefined
   readonly anchorWebhook?: string | undefined
   readonly anchorMail?: Secret | undefined
+  /** Where the audit log is sent as it happens. */
+  readonly audit?: SinkOptions
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
@@ -58,10 +65,13 @@ export function evidenceService(host: Host, guard: Guard, options: EvidenceOptio
     places: placesOf(options, request, date),
   }
   const nothing = z.object({})
+  const sinks = sinksOf(options.audit ?? {}, { clock: host.clock, fetch: request })
+  const audit = auditFetch(host, guard, sinks)
+  const own = evidenceFetch(host, guard, { stateDir, keys, rotate })
   return {
     name: 'evidence',
     schema: new URL('./schema/', import.meta.url),
-    fetch: evidenceFetch(host, guard, { stateDir, keys, rotate }),
+    fetch: (asked) => (new URL(asked.url).pathname.startsWith('/api/audit/') ? audit(asked) : own(asked)),
     commands: [
       command({
         name: 'build',
@@ -82,15 +92,32 @@ export function evidenceService(host: Host, guard: Guard, options: EvidenceOptio
           await completeBundles(host, stateDir, anchoring.stamp, job)
         },
       }),
+      command({ name: 'expire-bundles', body: nothing, work: expireBundles(host, options.stateDir) }),
+      command({ name: 'prune-ledger', body: nothing, work: pruneLedger(host) }),
     ],
-    reactions: [],
+    reactions: [
+      {
+        // The request sends it too, at once; this is for a process that ended between its event and its command.
+        name: 'build-requested',
+        on: ['evidence.bundle-requested', 'evidence.bundle-resumed'],
+        react: async ({ type, stream, by, cause, position }, tx) => {
+          if (type === 'evidence.bundle-requested') return { send: [buildSend(stream, 1, by, cause)] }
+          const life = bundleLife(
+            (await host.stream(tx.tenant, stream)).filter((e) => e.position <= position),
+          )
+          return life ? { send: [buildSend(stream, life.attempts, by, cause)] } : {}
+        },
+      },
+    ],
     views: [bundles, checkpointView, keyRing],
     schedules: [
+      retentionSchedule,
       anchorSchedule(
         anchorMinutes,
         anchoring.places.map(({ kind }) => kind),
       ),
     ],
+    start: async () => startStreams(host, sinks),
   }
 }
 

@@ -43,6 +43,12 @@ export interface Admission {
 /** What somebody with a one-time password may still ask for: everything under `/auth/`, and what needs no sign-in. */
 const needsOwnPassword = (path: string): boolean => path.startsWith('/api/') && path !== '/api/license/status'
 
+/** Beyond reading: to verify the ledger changes nothing though it is asked for by POST. */
+const changesSomething = ({ method, url }: Request): boolean => {
+  const path = new URL(url).pathname
+  return method !== 'GET' && method !== 'HEAD' && path.startsWith('/api/') && path !== '/api/ledger/verify'
+}
+
 /** Signs sessions in and out of requests: the one place where cookies are read and written. */
 export function createAdmission(options: {
   readonly host: Host
@@ -136,7 +142,7 @@ export function createAdmission(options: {
           headers: found.as === 'cookie' ? takeAway(request) : {},
           refusal: null,
         }
-      const { session, operator } = admitted
+      const { session, operator, door } = admitted
       if (!request.headers.has(BACKGROUND_HEADER) && shouldNoteSeen(session, now))
         await sessions.noteSeen(session.session, iso(now))
       const { claims } = verified
@@ -158,7 +164,13 @@ export function createAdmission(options: {
                 'change-password-first',
                 'This is a one-time password: choose your own at /auth/password first.',
               )
-            : null,
+            : door && changesSomething(request)
+              ? problem(
+                  'forbidden',
+                  'read-only',
+                  'Who enters by an auditor’s link reads and verifies, and changes nothing.',
+                )
+              : null,
       }
     },
   }

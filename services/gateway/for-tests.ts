@@ -1,7 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { complianceHttp, discoveryHttp, type Endpoint, evidenceHttp } from '@attestry/contracts/http'
+import {
+  auditHttp,
+  complianceHttp,
+  discoveryHttp,
+  type Endpoint,
+  evidenceHttp,
+} from '@attestry/contracts/http'
 import {
   bind,
   type Clock,
@@ -94,6 +100,7 @@ export async function testGateway(more: Partial<GatewayOptions> = {}): Promise<T
         discovery: echoing(discoveryHttp, guard),
         compliance: echoing(complianceHttp, guard),
         evidence: echoing(evidenceHttp, guard),
+        audit: echoing(auditHttp, guard),
       },
       ready: () => Promise.resolve(true),
       license: () => Promise.resolve({ tier: 'evaluation', features: [], state: 'valid', expiresAt: null }),

@@ -192,6 +192,38 @@ export const variables = {
       .transform((u) => new Secret(u))
       .optional(),
   ),
+  ATTESTRY_AUDIT_SYSLOG: variable(
+    'Where the audit log goes by syslog as it happens: tls://host:6514 or tcp://host:601',
+    z
+      .string()
+      .regex(/^(tls|tcp):\/\/[^/\s@]+$/, 'must be tls://host:port or tcp://host:port')
+      .optional(),
+  ),
+  ATTESTRY_AUDIT_SYSLOG_CA: variable(
+    'PEM file of the authorities that the syslog receiver’s certificate is checked against; default: the system’s',
+    z.string().optional(),
+  ),
+  ATTESTRY_AUDIT_WEBHOOK: variable(
+    'https address that the audit log is posted to as it happens; needs ATTESTRY_AUDIT_WEBHOOK_KEY',
+    z
+      .url()
+      .refine(
+        (u) => u.startsWith('https:') || ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(u).hostname),
+        'must be an https address',
+      )
+      .optional(),
+  ),
+  ATTESTRY_AUDIT_WEBHOOK_KEY: secretVariable(
+    'Signs what is posted to ATTESTRY_AUDIT_WEBHOOK (HMAC-SHA-256); at least 32 characters',
+    secretText(32).optional(),
+  ),
+  ATTESTRY_AUDIT_BLOB: secretVariable(
+    'Address of a container of a storage account that gets the audit log as append blobs; reached with the managed identity, or a shared access signature in its query',
+    z
+      .url()
+      .transform((u) => new Secret(u))
+      .optional(),
+  ),
   ATTESTRY_SWEEP_SECONDS: variable(
     'How often every consumer looks in the ledger for what no message brought',
     z.coerce.number('must be a number of seconds from 1 to 3600').min(1).max(3600).default(30),
@@ -243,6 +275,12 @@ export function readConfiguration(env: Readonly<Record<string, string | undefine
       problems.push({
         variable: 'SERVICE_BUS_NAMESPACE',
         message: 'is missing, and so is SERVICE_BUS_CONNECTION: one of the two says where the bus is',
+      })
+  if (values['ATTESTRY_AUDIT_WEBHOOK'] && !values['ATTESTRY_AUDIT_WEBHOOK_KEY'])
+    if (!problems.some((p) => p.variable === 'ATTESTRY_AUDIT_WEBHOOK_KEY'))
+      problems.push({
+        variable: 'ATTESTRY_AUDIT_WEBHOOK_KEY',
+        message: 'is missing: what ATTESTRY_AUDIT_WEBHOOK gets is signed with it',
       })
   if (problems.length > 0) throw new ConfigurationError(problems)
   // Each value came from its own variable's schema.

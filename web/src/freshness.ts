@@ -15,8 +15,8 @@ const BY_TYPE: Readonly<Record<string, readonly string[]>> = {
 const BY_CONTEXT: Readonly<Record<string, readonly string[]>> = {
   discovery: ['discovery', 'compliance.readScore'],
   compliance: ['compliance'],
-  evidence: ['evidence.listBundles', 'evidence.readBundle'],
-  gateway: ['gateway.listOperators', 'gateway.session'],
+  evidence: ['evidence', 'audit'],
+  gateway: ['gateway.listOperators', 'gateway.listAuditors', 'gateway.session'],
   licensing: ['gateway.licenseStatus'],
   ledger: [],
   rotation: ['compliance'],
@@ -34,7 +34,7 @@ export function staleAfter(type: string): readonly string[] {
   const dot = type.indexOf('.')
   const context = dot === -1 ? type : type.slice(0, dot)
   const reads = BY_TYPE[type] ?? BY_CONTEXT[context]
-  if (!reads) return ['discovery', 'compliance', 'evidence', 'gateway']
+  if (!reads) return ['discovery', 'compliance', 'evidence', 'audit', 'gateway']
   return [...reads, ...ALWAYS]
 }
 

@@ -22,6 +22,7 @@ const STATES: Readonly<Record<BundleRow['state'], { word: string; tone: Tone }>>
   sealed: { word: 'Sealed', tone: 'good' },
   failed: { word: 'Failed', tone: 'critical' },
   cancelled: { word: 'Cancelled', tone: 'plain' },
+  expired: { word: 'Expired', tone: 'plain' },
 }
 
 const isOpen = (bundle: BundleRow): boolean => bundle.state === 'queued' || bundle.state === 'building'

@@ -56,6 +56,41 @@ export function auditorHandlers(
   }
 }
 
+/** The audit log’s endpoints: retention that can be set, and targets of which one is away. */
+export function auditHandlers(world: World): Handlers['audit'] {
+  let retention = { auditDays: 365, bundleDays: 2557 }
+  return {
+    exportAudit: () => undefined as never,
+    readRetention: () => retention,
+    setRetention: ({ body }) => {
+      retention = body
+      return undefined
+    },
+    listStreams: () => ({
+      items: [
+        {
+          target: 'syslog' as const,
+          where: 'tls://siem.contoso.example:6514',
+          cursor: world.activity.length,
+          head: world.activity.length,
+          deliveredAt: iso(Date.now() - 4000),
+          problem: null,
+          since: null,
+        },
+        {
+          target: 'webhook' as const,
+          where: 'https://hooks.contoso.example',
+          cursor: world.activity.length - 41,
+          head: world.activity.length,
+          deliveredAt: iso(Date.now() - 3_600_000),
+          problem: 'the receiver answered with status 503',
+          since: iso(Date.now() - 3_540_000),
+        },
+      ],
+    }),
+  }
+}
+
 /** Auditors as an administrator finds them. */
 export function firstAuditors(now: number, id: (kind: string) => string, bundle: string): AuditorRow[] {
   const row = (name: string, more: Partial<AuditorRow>): AuditorRow => ({

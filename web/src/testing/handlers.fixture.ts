@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { BundleRow, Session } from '@attestry/contracts/http'
 import { DAY, type Handlers, iso, page, refuse, type SignedIn, STEP_MS, watch } from './answers.fixture.ts'
-import { auditorHandlers } from './audit.fixture.ts'
+import { auditHandlers, auditorHandlers } from './audit.fixture.ts'
 import { discoveryHandlers } from './discovery.fixture.ts'
 import { syncHandlers } from './sync.fixture.ts'
 import { licensingHandlers } from './licensing.fixture.ts'
@@ -73,7 +73,15 @@ export function makeHandlers(world: World): Handlers {
       },
       listFrameworks: () => ({ items: [...world.judgement.frameworks] }),
     },
+    audit: auditHandlers(world),
     evidence: {
+      resumeBundle: ({ params }) => {
+        const row = world.bundles.find((b) => b.bundle === params.bundle)
+        if (!row) return refuse(404, 'no-such-bundle', 'There is no such bundle.')
+        row.state = 'queued'
+        row.problem = null
+        return undefined
+      },
       requestBundle: ({ body, who }) => {
         if (body.from > body.to) return refuse(400, 'period-reversed', 'The period ends before it begins.')
         if (world.bundles.some((b) => b.state === 'building'))
@@ -94,6 +102,13 @@ export function makeHandlers(world: World): Handlers {
           state: 'building',
           reports: body.reports,
           period: { from: body.from, to: body.to },
+          framework: body.framework ?? null,
+          formats: body.formats ?? ['csv', 'json', 'pdf', 'oscal'],
+          scope: body.scope ?? null,
+          assertion: body.assertion ? { ...body.assertion, at: iso(Date.now()) } : null,
+          downloads: 0,
+          downloadedAt: null,
+          expiresAt: null,
           requestedAt: iso(Date.now()),
           requestedBy: who.account.operator,
           progress: { step: steps[0] ?? '', done: 0, total: steps.length },

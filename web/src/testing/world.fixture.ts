@@ -228,6 +228,21 @@ function firstBundles(now: number, random: () => number, by: Account): BundleRow
     state: 'sealed',
     reports: ['operator-audit-log', 'rule-violations', 'asset-inventory'],
     period: { from: iso(now - (days + 30) * DAY), to: iso(now - days * DAY) },
+    framework: stamped ? 'soc2-2017' : null,
+    formats: ['csv', 'json', 'pdf', 'oscal'],
+    scope: null,
+    assertion: stamped
+      ? {
+          name: 'Mara Lindqvist',
+          title: 'Chief Information Security Officer',
+          statement:
+            'Management asserts that the records in these reports are complete and accurate for the scope stated, to the best of its knowledge.',
+          at: iso(now - days * DAY),
+        }
+      : null,
+    downloads: stamped ? 2 : 0,
+    downloadedAt: stamped ? iso(now - 2 * DAY) : null,
+    expiresAt: iso(now + (2557 - days) * DAY),
     requestedAt: iso(now - days * DAY),
     requestedBy: by.operator,
     progress: { step: 'sealed', done: 8, total: 8 },
@@ -253,9 +268,11 @@ function firstBundles(now: number, random: () => number, by: Account): BundleRow
       bytes: null,
       sealedAt: null,
       timestamp: null,
+      expiresAt: null,
       problem:
         'The disk was full while the asset inventory was written. Nothing of the bundle is handed out.',
     },
     sealed(6, true),
+    { ...sealed(400, true), state: 'expired', expiresAt: iso(now - 35 * DAY) },
   ]
 }

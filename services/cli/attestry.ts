@@ -6,12 +6,18 @@ import { describeConfiguration, messageOf } from '@attestry/kit'
 import { verifyFile, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
 import { readFile } from 'node:fs/promises'
-import { verifyCommand } from './verify.ts'
+import { receiptCommand } from './receipt.ts'
+import { BadOption, verifyCommand } from './verify.ts'
 
 const HELP = `attestry <command>
 
-  verify <bundle.zip> --key signer.pub --tsa-root tsa-root.pem [--hmac-key FILE]
-      Verifies an evidence bundle offline. Exit 0: it holds. 1: it does not. 3: it holds, its time is pending.
+  verify <bundle.zip> --key signer.pub --tsa-root tsa-root.pem [--checkpoint-key checkpoint.vkey]
+      [--period FROM/TO] [--rederive] [--against FILE]… [--hmac-key FILE]
+      Verifies an evidence bundle offline, a line a check. FILE is another bundle of the same ledger, or a
+      .checkpoint that you kept: nothing before it may have been rewritten.
+      Exit 0: it holds. 1: it does not. 2: it could not be verified. 3: it holds, its time is pending.
+  receipt <event.tlog-proof> --checkpoint-key checkpoint.vkey --event FILE
+      Verifies that one event is in the ledger. FILE holds the event's line of events.jsonl.
   ledger verify [--tenant NAME]
       Walks a tenant's chain in the database (DATABASE_URL) and names the first bad event.
   ledger verify <events.jsonl> [--start start.json]
@@ -28,6 +34,11 @@ const { values, positionals } = parseArgs({
     key: { type: 'string' },
     'tsa-root': { type: 'string' },
     'hmac-key': { type: 'string' },
+    'checkpoint-key': { type: 'string' },
+    period: { type: 'string' },
+    rederive: { type: 'boolean', default: false },
+    against: { type: 'string', multiple: true, default: [] },
+    event: { type: 'string' },
     tenant: { type: 'string', default: process.env['ATTESTRY_TENANT'] ?? 'default' },
     start: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
@@ -99,9 +110,19 @@ async function main(): Promise<number> {
       key: values.key,
       tsaRoot: values['tsa-root'],
       hmacKey: values['hmac-key'],
+      checkpointKey: values['checkpoint-key'],
+      period: values.period,
+      rederive: values.rederive,
+      against: values.against,
       now: new Date(),
     }
     return verifyCommand(second, options, console.log)
+  }
+  if (command === 'receipt') {
+    const key = values['checkpoint-key']
+    if (second === undefined || key === undefined || values.event === undefined)
+      throw new Usage('receipt needs the path of a receipt, --checkpoint-key and --event')
+    return receiptCommand(second, { checkpointKey: key, event: values.event }, console.log)
   }
   throw new Usage(`There is no command ${positionals.join(' ')}`)
 }
@@ -109,6 +130,8 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main()
 } catch (error) {
-  console.error(error instanceof Usage ? `${error.message}\n\n${HELP}` : messageOf(error))
+  console.error(
+    error instanceof Usage || error instanceof BadOption ? `${error.message}\n\n${HELP}` : messageOf(error),
+  )
   process.exitCode = 2
 }

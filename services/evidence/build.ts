@@ -22,6 +22,7 @@ import type { EvidenceKeys } from './keys.ts'
 import { customerActionsOf, limitsOf } from './limits.ts'
 import { assessmentResults } from './oscal/assessment-results.ts'
 import { loadFonts } from './pdf/fonts.ts'
+import { signPdf } from './pdf-sign.ts'
 import { printAll } from './print.ts'
 import { fingerprint } from './sign.ts'
 import type { Stamp } from './timestamp.ts'
@@ -141,7 +142,7 @@ function manifestOf(
       kind: signer.kind,
       keyId: signer.keyId,
       fingerprint: fingerprint(signer.publicKeyPem),
-      document: null,
+      document: formats.includes('pdf') ? keys.document.certificateSha256 : null,
     },
     hmac: {
       algorithm: 'HMAC-SHA-256',
@@ -240,7 +241,22 @@ export const buildBundle =
             stop,
             (done) => void job.progress({ step: 'printing', done, total: jobs.length }),
           )
-          return new Map(documents.map((bytes, index) => [jobs[index]?.path ?? '', bytes]))
+          const signed = new Map<string, Uint8Array>()
+          for (const [index, bytes] of documents.entries()) {
+            await job.progress({ step: 'signing the print', done: index, total: documents.length })
+            const { path = '', job: print } = jobs[index] ?? {}
+            const reason = `${print?.report.title ?? ''} of bundle ${bundle}`
+            signed.set(
+              path,
+              await signPdf(bytes, keys.document, {
+                at: generatedAt,
+                reason,
+                stamp: options.anchoring.stamp,
+                signal: stop,
+              }),
+            )
+          }
+          return signed
         },
         signer: keys.signer,
         hmacMaster: keys.hmac.master,

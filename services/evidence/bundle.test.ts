@@ -83,7 +83,13 @@ describe('sealBundle()', () => {
 
   test('its zip is verified by our verifier', async () => {
     const verdict = await verifyBundle(sealed.zip, trustOf(signer, tsa))
-    expect(verdict.checks.filter(({ ok }) => ok !== true).map(({ id }) => id)).toEqual(['hmac', 'known'])
+    expect(verdict.checks.filter(({ ok }) => ok !== true).map(({ id }) => id)).toEqual([
+      'hmac',
+      'known',
+      'anchors',
+      'period',
+      'rederived',
+    ])
     expect(verdict).toMatchObject({ ok: true, timestamped: true })
   })
 

@@ -173,6 +173,73 @@ function readRecord(text: string, from: number): { fields: string[]; end: number
   }
 }
 
+/** A record longer than this is none of ours, and waiting for its end would take all memory. */
+const LONGEST_RECORD = 4 * 2 ** 20
+
+/** Where the record at `from` ends, or -1 when its end is not there yet. */
+function recordEnd(text: string, from: number): number {
+  let quoted = false
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x22) quoted = !quoted
+    else if (!quoted && code === 0x0a) return at + 1
+  }
+  return -1
+}
+
+/**
+ * Reads such a file strictly, piece by piece, and counts its rows. Memory holds one chunk and one record.
+ * @returns columns and number of rows, or the problem
+ */
+export async function countCsv(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<{ readonly columns: readonly string[]; readonly rows: number } | { readonly problem: string }> {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  let text = ''
+  let begun = false
+  let columns: readonly string[] | null = null
+  let records = 0
+  /** Takes every whole record off the text. */
+  const take = (): string | null => {
+    if (!begun && text.length > 0) {
+      if (!text.startsWith(byteOrderMark)) return 'the byte order mark is missing'
+      text = text.slice(byteOrderMark.length)
+      begun = true
+    }
+    let at = 0
+    for (let end = recordEnd(text, at); end !== -1; end = recordEnd(text, at)) {
+      const record = readRecord(text, at)
+      if ('problem' in record) return `record ${records + 1} ${record.problem}`
+      columns ??= record.fields
+      if (record.fields.length !== columns.length)
+        return `record ${records + 1} has ${record.fields.length} fields instead of ${columns.length}`
+      records++
+      at = record.end
+    }
+    text = text.slice(at)
+    return text.length > LONGEST_RECORD ? `record ${records + 1} does not end` : null
+  }
+  try {
+    for await (const chunk of chunks) {
+      text += decoder.decode(chunk, { stream: true })
+      const problem = take()
+      if (problem !== null) return { problem }
+    }
+    text += decoder.decode()
+  } catch (error) {
+    // The decoder's only way to say that it is not UTF-8.
+    if (error instanceof TypeError) return { problem: 'the file is not UTF-8' }
+    throw error
+  }
+  const problem = take()
+  if (problem !== null) return { problem }
+  if (text.length > 0) {
+    const record = readRecord(text, 0)
+    return { problem: `record ${records + 1} ${'problem' in record ? record.problem : 'does not end'}` }
+  }
+  return columns === null ? { problem: 'the header is missing' } : { columns, rows: records - 1 }
+}
+
 function closingQuote(text: string, from: number): number {
   let at = text.indexOf('"', from)
   while (at !== -1 && text[at + 1] === '"') at = text.indexOf('"', at + 2)

@@ -8,6 +8,7 @@ import { guardOf, type TestHost, testHost } from '@attestry/kit/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createTsa, type Tsa } from '../twin/tsa/index.ts'
 import { sha256 } from './bundle.fixture.ts'
+import { rederive } from './rederive.ts'
 import { evidenceService } from './service.ts'
 import { verifyBundle } from './verify.ts'
 import { readZip } from './zip.ts'
@@ -86,14 +87,22 @@ describe('a bundle', () => {
     const response = await call('GET', `/api/evidence/bundles/${row.bundle}/file`)
     expect(response.headers.get('content-type')).toBe('application/zip')
     const bytes = new Uint8Array(await response.arrayBuffer())
-    const keys = (await (await call('GET', '/api/evidence/keys')).json()) as { signer: { pem: string } }
+    const keys = (await (await call('GET', '/api/evidence/keys')).json()) as {
+      signerPem: string
+      checkpointVerifier: string
+    }
     const verdict = await verifyBundle(bytes, {
-      signerPublicKeyPem: keys.signer.pem,
+      signerPublicKeyPem: keys.signerPem,
+      checkpointVerifiers: keys.checkpointVerifier,
+      rederive,
       tsaRootsPem: tsa.rootPem,
       now: new Date(),
       sha256,
     })
     expect(verdict.checks.filter((c) => c.ok === false)).toEqual([])
+    // The rows follow from the events, the anchors hold, and the period is complete.
+    const unasked = verdict.checks.filter((c) => c.ok !== true).map(({ id }) => id)
+    expect(unasked).toEqual(['hmac', 'printed', 'known'])
     expect(verdict).toMatchObject({ ok: true, timestamped: true })
     await host.settle()
     const events = await host.host('evidence').stream('acme', row.bundle)

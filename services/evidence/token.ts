@@ -52,8 +52,8 @@ const digestNames: ReadonlyMap<string, string> = new Map([
   ['2.16.840.1.101.3.4.2.3', 'SHA-512'],
 ])
 
-/** Thrown inside this file alone, to leave a check; it never passes `verifyToken`. */
-class Refusal extends Error {}
+/** Thrown by the checks of this file; it never passes `verifyToken`. */
+export class Refusal extends Error {}
 
 /**
  * Verifies a TimeStampResp against what was asked, strictly: granted, one signer, its certificate inside, critical
@@ -91,7 +91,7 @@ async function check(
   const certificate = certificates.find((each) => isNamedBy(signer, each))
   must(certificate !== undefined, 'the token does not hold the certificate of its signer')
   checkUsage(certificate)
-  await checkSignature(signer, certificate, bytes)
+  await checkSignature(signer, certificate, bytes, ids.tstInfo)
   await checkEssCertId(signer, certificate)
   const path = await pathToRoot(certificate, certificates, expected.roots, info.genTime)
   if ('problem' in path) throw new Refusal(path.problem)
@@ -157,7 +157,7 @@ function checkInfo(info: pkijs.TSTInfo, expected: TokenExpectation): void {
   must(at <= expected.notAfter, `the token claims a time that is too late: ${at.toISOString()}`)
 }
 
-function isNamedBy(signer: pkijs.SignerInfo, certificate: pkijs.Certificate): boolean {
+export function isNamedBy(signer: pkijs.SignerInfo, certificate: pkijs.Certificate): boolean {
   const sid: unknown = signer.sid
   if (sid instanceof pkijs.IssuerAndSerialNumber) {
     return sid.issuer.isEqual(certificate.issuer) && sid.serialNumber.isEqual(certificate.serialNumber)
@@ -187,10 +187,11 @@ function checkUsage(certificate: pkijs.Certificate): void {
   must(bits === null || (bits & 0xc0) !== 0, 'the certificate may not sign')
 }
 
-async function checkSignature(
+export async function checkSignature(
   signer: pkijs.SignerInfo,
   certificate: pkijs.Certificate,
   content: Uint8Array<ArrayBuffer>,
+  contentType: string,
 ): Promise<void> {
   const digest = digestNames.get(signer.digestAlgorithm.algorithmId)
   must(digest !== undefined, 'the token uses a digest weaker than SHA-256')
@@ -200,7 +201,7 @@ async function checkSignature(
   must(attributes !== undefined, 'the token has no signed attributes')
   const type = onlyValue(signer, ids.contentType)
   must(
-    type instanceof asn1js.ObjectIdentifier && type.valueBlock.toString() === ids.tstInfo,
+    type instanceof asn1js.ObjectIdentifier && type.valueBlock.toString() === contentType,
     'the signed attributes name another content',
   )
   const stated = onlyValue(signer, ids.messageDigest)
@@ -224,7 +225,10 @@ async function signatureHolds(
 }
 
 /** The first ESSCertID must be the hash of the signer's certificate (RFC 5816 §2.2.1, RFC 5035 §5.4). */
-async function checkEssCertId(signer: pkijs.SignerInfo, certificate: pkijs.Certificate): Promise<void> {
+export async function checkEssCertId(
+  signer: pkijs.SignerInfo,
+  certificate: pkijs.Certificate,
+): Promise<void> {
   const v2 = onlyValue(signer, ids.signingCertificateV2)
   const v1 = v2 ?? onlyValue(signer, ids.signingCertificate)
   must(v1 !== undefined, 'the token does not bind its certificate (no ESSCertID)')
@@ -272,6 +276,6 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((octet, index) => octet === b[index])
 }
 
-function must(condition: boolean, reason: string): asserts condition {
+export function must(condition: boolean, reason: string): asserts condition {
   if (!condition) throw new Refusal(reason)
 }

@@ -8,20 +8,41 @@ import {
   DisclosureLine,
   fromHex,
   GENESIS_LINK,
-  type GoodChain,
   isCanonical,
+  leafOf,
   LogStart,
+  logOrigin,
+  MAX_ENVELOPE_BYTES,
   type Sha256,
   toHex,
   verifyChain,
 } from '@attestry/contracts'
-import type { Files } from './zip.ts'
+import { type BundleSource, linesOf, NotLines, wholeFile } from './bundle-source.ts'
 
 /** A place in the chain that the auditor knows from elsewhere: an earlier bundle, a checkpoint he kept. */
 export interface KnownPlace {
   readonly seq: number
-  /** Hexadecimal link. */
+  /** Hexadecimal link, tree root, or both. */
+  readonly link?: string
+  readonly root?: string
+}
+
+/** What the walk saw at a place. */
+export interface PlaceSeen {
   readonly link: string
+  readonly root: string
+  /** Time of the event there, or of the last one before it that is shown. */
+  readonly at: string | null
+}
+
+/** An event of the chain by which a checkpoint or its token was recorded. */
+export interface AnchorSeen {
+  readonly seq: number
+  readonly at: string
+  readonly size: number
+  /** Null where the event only brings a late token. */
+  readonly note: string | null
+  readonly token: string | null
 }
 
 /** What the walk found; every problem is a sentence, null means it holds, undefined that it could not be asked. */
@@ -34,6 +55,12 @@ export interface LogFindings {
   readonly disclosed: number
   readonly events: number
   readonly hidden: number
+  readonly startSize: number
+  /** Places that were asked for and lie inside the export. */
+  readonly places: ReadonlyMap<number, PlaceSeen>
+  readonly anchors: readonly AnchorSeen[]
+  /** The name that the log has by its first event; null where the export does not begin there. */
+  readonly logName: string | null
 }
 
 const sentences: Readonly<Record<BadEvent['reason'], string>> = {
@@ -51,100 +78,258 @@ const sentences: Readonly<Record<BadEvent['reason'], string>> = {
   'body-missing': 'has lost its body, and no pruning accounts for it',
 }
 
-/** Walks the ledger export of a bundle and compares what it finds with the manifest. Never throws for bad input. */
-export function verifyLog(
-  files: Files,
+/** A disclosure line may open every field of an event of the largest size, salts included. */
+const LONGEST_DISCLOSURE = 4 * MAX_ENVELOPE_BYTES
+const LONGEST_START = 65_536
+const fromUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const toUtf8 = new TextEncoder()
+const LEAF = toUtf8.encode('{"leaf":')
+const ANCHORED = toUtf8.encode('"type":"evidence.anchored"}')
+const STAMPED = toUtf8.encode('"type":"evidence.anchor-stamped"}')
+
+const beginsWith = (bytes: Uint8Array, part: Uint8Array): boolean => {
+  for (let i = 0; i < part.length; i++) if (bytes[i] !== part[i]) return false
+  return true
+}
+const endsWith = (bytes: Uint8Array, part: Uint8Array): boolean =>
+  bytes.length >= part.length && beginsWith(bytes.subarray(bytes.length - part.length), part)
+
+/** Thrown inside this file alone, to leave the walk; it never passes `verifyLog`. */
+class Broken extends Error {}
+
+/**
+ * Walks the ledger export of a bundle once, line by line, and compares what it finds with the manifest. Memory does not
+ * grow with the export. Never throws for bad input.
+ */
+export async function verifyLog(
+  source: BundleSource,
   manifest: BundleManifest,
   sha256: Sha256,
   known: readonly KnownPlace[],
-): LogFindings {
-  const nothing = {
-    head: null,
-    origin: undefined,
-    disclosures: null,
-    known: undefined,
-    disclosed: 0,
-    events: 0,
-    hidden: 0,
+): Promise<LogFindings> {
+  try {
+    return await walk(source, manifest, sha256, known)
+  } catch (error) {
+    if (!(error instanceof Broken || error instanceof NotLines)) throw error
+    const chain = error instanceof NotLines ? `${bundlePaths.events} ${error.message}` : error.message
+    return {
+      chain,
+      head: null,
+      origin: undefined,
+      disclosures: null,
+      known: undefined,
+      disclosed: 0,
+      events: 0,
+      hidden: 0,
+      startSize: 0,
+      places: new Map(),
+      anchors: [],
+      logName: null,
+    }
   }
-  const start = readStart(files, manifest)
-  if ('problem' in start) return { ...nothing, chain: start.problem }
-  const lines = readLines(files, bundlePaths.events)
-  if ('problem' in lines) return { ...nothing, chain: lines.problem }
-  const verifier = verifyChain(sha256, { start: start.place, tenant: manifest.tenant })
-  const wanted = new Map(known.map(({ seq, link }) => [seq, link]))
-  const links = new Map([[start.place.seq, toHex(start.place.link)]])
-  let seq = start.place.seq
-  for (const line of lines) {
-    seq += 1
-    const bad = verifier.push(chainLine(line))
-    if (bad !== null) return { ...nothing, chain: `event ${bad.seq} ${sentences[bad.reason]}` }
-    if (wanted.has(seq)) links.set(seq, linkAt(verifier.result()))
+}
+
+async function walk(
+  source: BundleSource,
+  manifest: BundleManifest,
+  sha256: Sha256,
+  known: readonly KnownPlace[],
+): Promise<LogFindings> {
+  const start = await readStart(source, manifest)
+  if (!source.paths.includes(bundlePaths.events)) throw new Broken(`${bundlePaths.events} is missing`)
+  const verifier = verifyChain(sha256, { start, tenant: manifest.tenant })
+  const wanted = new Set([...known.map(({ seq }) => seq), ...(manifest.ledger.anchors?.sizes ?? [])])
+  const places = new Map<number, PlaceSeen>()
+  const see = (at: number) => {
+    const now = verifier.result()
+    if (now.ok)
+      places.set(at, { link: toHex(now.link), root: now.root ? toHex(now.root) : '', at: now.lastAt })
+  }
+  if (wanted.has(start.seq)) see(start.seq)
+  const opening = new Disclosures(source, sha256)
+  const anchors: AnchorSeen[] = []
+  let seq = start.seq
+  let first: Uint8Array | null = null
+  let firstAt: string | null = null
+  let lastShown = false
+  for await (const lines of linesOf(source.chunks(bundlePaths.events), MAX_ENVELOPE_BYTES + 1)) {
+    for (const line of lines) {
+      seq += 1
+      const hidden = beginsWith(line, LEAF)
+      const bad = verifier.push(hidden ? chainLine(latin1(line)) : { envelope: line })
+      if (bad !== null) throw new Broken(`event ${bad.seq} ${sentences[bad.reason]}`)
+      if (seq === start.seq + 1) first = hidden ? null : line.slice()
+      if (!hidden && firstAt === null) firstAt = instantOf(line)
+      lastShown = !hidden
+      if (wanted.has(seq)) see(seq)
+      if (!hidden && (endsWith(line, ANCHORED) || endsWith(line, STAMPED))) anchors.push(anchorOf(line, seq))
+      if (opening.next === seq) await opening.open(hidden ? null : line)
+      else if (opening.next === null) await opening.begin(seq, hidden ? null : line)
+    }
   }
   const walked = verifier.result()
-  if (!walked.ok) return { ...nothing, chain: `event ${walked.seq} ${sentences[walked.reason]}` }
-  const opened = openDisclosures(files, lines, start.place.seq, sha256)
+  if (!walked.ok) throw new Broken(`event ${walked.seq} ${sentences[walked.reason]}`)
+  await opening.end()
+  const head = {
+    seq: walked.seq,
+    link: toHex(walked.link),
+    root: walked.root ? toHex(walked.root) : '',
+    at: lastShown ? walked.lastAt : undefined,
+  }
   return {
     chain: null,
-    head: headProblem(walked, lines, manifest),
-    origin: originProblem(lines, start.place.seq, manifest),
-    disclosures: 'problem' in opened ? opened.problem : null,
-    disclosed: 'problem' in opened ? 0 : opened.count,
-    known: knownProblem(known, links),
+    head: headProblem(head, { events: walked.events, hidden: walked.hidden }, firstAt, manifest),
+    origin: originProblem(first, start.seq, manifest),
+    disclosures: opening.problem,
+    disclosed: opening.problem === null ? opening.count : 0,
+    known: knownProblem(known, places),
     events: walked.events,
     hidden: walked.hidden,
+    startSize: start.seq,
+    places,
+    anchors,
+    logName: start.seq === 0 && first !== null ? logOrigin(manifest.tenant, leafOf(sha256, first)) : null,
   }
 }
 
 type Place = { readonly seq: number; readonly link: Uint8Array; readonly frontier: (Uint8Array | null)[] }
 
-function readStart(files: Files, manifest: BundleManifest): { place: Place } | { problem: string } {
-  const text = utf8(files.get(bundlePaths.start))
-  if (text === null) return { problem: `${bundlePaths.start} is absent or not UTF-8` }
+async function readStart(source: BundleSource, manifest: BundleManifest): Promise<Place> {
+  const bytes = source.paths.includes(bundlePaths.start)
+    ? await wholeFile(source, bundlePaths.start, LONGEST_START)
+    : null
+  const text = bytes === null ? null : utf8(bytes)
+  if (text === null) throw new Broken(`${bundlePaths.start} is absent or not UTF-8`)
   const parsed = LogStart.safeParse(json(text.trimEnd()))
-  if (!parsed.success || !isCanonical(text.trimEnd())) {
-    return { problem: `${bundlePaths.start} does not say where the chain starts` }
-  }
+  if (!parsed.success || !isCanonical(text.trimEnd()))
+    throw new Broken(`${bundlePaths.start} does not say where the chain starts`)
   const { size, prev, frontier } = parsed.data
   const held = frontier.reduce((sum, node, level) => sum + (node === null ? 0 : 2 ** level), 0)
-  if (held !== size) return { problem: 'the frontier of the start does not fit its size' }
+  if (held !== size) throw new Broken('the frontier of the start does not fit its size')
   if (size === 0 && prev !== toHex(GENESIS_LINK))
-    return { problem: 'the chain starts with a link before its first event' }
+    throw new Broken('the chain starts with a link before its first event')
   const told = manifest.ledger.start
   if (told.seq !== size || told.link !== prev)
-    return { problem: 'the log starts elsewhere than the manifest says' }
+    throw new Broken('the log starts elsewhere than the manifest says')
   const nodes = frontier.map((node) => (node === null ? null : fromHex(node)))
-  return { place: { seq: size, link: fromHex(prev) ?? GENESIS_LINK, frontier: nodes } }
+  return { seq: size, link: fromHex(prev) ?? GENESIS_LINK, frontier: nodes }
 }
 
-function headProblem(walked: GoodChain, lines: readonly string[], manifest: BundleManifest): string | null {
-  const { head, start, events, hidden } = manifest.ledger
-  if (walked.seq !== head.seq) return `the log ends at event ${walked.seq}, the manifest says ${head.seq}`
-  if (toHex(walked.link) !== head.link) return 'the log ends in another link than the manifest says'
-  if (walked.root === null || toHex(walked.root) !== head.root)
-    return 'the log has another tree root than the manifest says'
-  if (walked.events !== events || walked.hidden !== hidden)
-    return 'the log holds another number of events than the manifest says'
-  const last = lines.at(-1)
-  const lastShown = last !== undefined && !last.startsWith('{"leaf":')
-  if (lastShown && walked.lastAt !== head.at)
-    return 'the last event is of another time than the manifest says'
-  const first = lines.find((line) => !line.startsWith('{"leaf":'))
-  const firstAt = first === undefined ? null : instantOf(first)
-  if (start.at !== null && firstAt !== null && firstAt < Date.parse(start.at)) {
-    return 'the log begins earlier than the manifest says'
+/** The disclosures, opened in step with the events, because both are in order. */
+class Disclosures {
+  readonly #lines: AsyncGenerator<Uint8Array[], void, undefined> | null
+  readonly #sha256: Sha256
+  #batch: Uint8Array[] = []
+  #current: DisclosureLine | null = null
+  #begun = false
+  #read = 0
+  #last = 0
+  problem: string | null = null
+  count = 0
+
+  constructor(source: BundleSource, sha256: Sha256) {
+    this.#sha256 = sha256
+    this.#lines = source.paths.includes(bundlePaths.disclosures)
+      ? linesOf(source.chunks(bundlePaths.disclosures), LONGEST_DISCLOSURE)
+      : null
+    if (this.#lines === null) this.problem = `${bundlePaths.disclosures} is missing`
   }
+
+  /** The event that the next line is of; null before the first line was read, infinity after the last. */
+  get next(): number | null {
+    if (this.problem !== null) return Number.POSITIVE_INFINITY
+    return this.#begun ? (this.#current?.seq ?? Number.POSITIVE_INFINITY) : null
+  }
+
+  async begin(seq: number, event: Uint8Array | null): Promise<void> {
+    this.#begun = true
+    await this.#advance()
+    if (this.next === seq) await this.open(event)
+    else if ((this.next ?? 0) < seq) this.problem = `event ${this.next} is disclosed but not shown`
+  }
+
+  /** Opens the current line against its event. */
+  async open(event: Uint8Array | null): Promise<void> {
+    const line = this.#current
+    if (line === null) return
+    const stored = event === null ? undefined : at(json(utf8(event) ?? ''), ['event'])
+    if (stored === undefined) {
+      this.problem = `event ${line.seq} is disclosed but not shown`
+      return
+    }
+    for (const [path, salt, value] of line.open) {
+      const bytes = fromHex(salt)
+      const stated = at(stored, path.slice(1).split('/'))
+      if (bytes === null || stated !== commitment(this.#sha256, bytes, path, value)) {
+        this.problem = `event ${line.seq} does not commit to the value disclosed at ${path}: ${canonical(value).slice(0, 60)}`
+        return
+      }
+      this.count += 1
+    }
+    await this.#advance()
+  }
+
+  async end(): Promise<void> {
+    if (!this.#begun && this.problem === null) await this.begin(1, null)
+    if (this.problem === null && this.#current !== null)
+      this.problem = `event ${this.#current.seq} is disclosed but not shown`
+  }
+
+  async #advance(): Promise<void> {
+    this.#current = null
+    try {
+      if (this.#batch.length === 0) {
+        const more = await this.#lines?.next()
+        // Read backwards, so that taking the next one is cheap.
+        if (more?.value) this.#batch = more.value.toReversed()
+      }
+    } catch (error) {
+      if (!(error instanceof NotLines)) throw error
+      this.problem = `${bundlePaths.disclosures} ${error.message}`
+      return
+    }
+    const bytes = this.#batch.pop()
+    if (bytes === undefined) return
+    this.#read += 1
+    const text = utf8(bytes)
+    const parsed = DisclosureLine.safeParse(text === null ? undefined : json(text))
+    if (!parsed.success || text === null || !isCanonical(text))
+      this.problem = `line ${this.#read} of the disclosures cannot be read`
+    else if (parsed.data.seq <= this.#last)
+      this.problem = `the disclosures of event ${parsed.data.seq} are out of order or stand twice`
+    else {
+      this.#last = parsed.data.seq
+      this.#current = parsed.data
+    }
+  }
+}
+
+function headProblem(
+  found: { seq: number; link: string; root: string; at: string | null | undefined },
+  counted: { events: number; hidden: number },
+  firstAt: string | null,
+  manifest: BundleManifest,
+): string | null {
+  const { head, start, events, hidden } = manifest.ledger
+  if (found.seq !== head.seq) return `the log ends at event ${found.seq}, the manifest says ${head.seq}`
+  if (found.link !== head.link) return 'the log ends in another link than the manifest says'
+  if (found.root !== head.root) return 'the log has another tree root than the manifest says'
+  if (counted.events !== events || counted.hidden !== hidden)
+    return 'the log holds another number of events than the manifest says'
+  if (found.at !== undefined && found.at !== head.at)
+    return 'the last event is of another time than the manifest says'
+  if (start.at !== null && firstAt !== null && Date.parse(firstAt) < Date.parse(start.at))
+    return 'the log begins earlier than the manifest says'
   return null
 }
 
 function originProblem(
-  lines: readonly string[],
+  first: Uint8Array | null,
   before: number,
   manifest: BundleManifest,
 ): string | null | undefined {
-  const [first] = lines
-  if (before !== 0 || first === undefined || first.startsWith('{"leaf":')) return undefined
-  const envelope: unknown = json(first)
+  if (before !== 0 || first === null) return undefined
+  const envelope: unknown = json(utf8(first) ?? '')
   if (at(envelope, ['type']) !== 'ledger.opened') return 'the chain does not begin with its opening'
   const origin = at(envelope, ['event', 'data', 'origin'])
   return origin === manifest.origin
@@ -154,69 +339,44 @@ function originProblem(
 
 function knownProblem(
   known: readonly KnownPlace[],
-  links: ReadonlyMap<number, string>,
+  places: ReadonlyMap<number, PlaceSeen>,
 ): string | null | undefined {
-  const inside = known.filter(({ seq }) => links.has(seq))
+  const inside = known.filter(({ seq }) => places.has(seq))
   if (inside.length === 0) return undefined
-  const wrong = inside.find(({ seq, link }) => links.get(seq) !== link)
+  const wrong = inside.find(({ seq, link, root }) => {
+    const seen = places.get(seq)
+    return (link !== undefined && seen?.link !== link) || (root !== undefined && seen?.root !== root)
+  })
   return wrong === undefined
     ? null
     : `event ${wrong.seq} is not the one you knew: the ledger was rewritten or forked`
 }
 
-function openDisclosures(
-  files: Files,
-  events: readonly string[],
-  before: number,
-  sha256: Sha256,
-): { count: number } | { problem: string } {
-  const lines = readLines(files, bundlePaths.disclosures)
-  if ('problem' in lines) return lines
-  let count = 0
-  let last = 0
-  for (const line of lines) {
-    const parsed = DisclosureLine.safeParse(json(line))
-    if (!parsed.success || !isCanonical(line))
-      return { problem: `line ${count + 1} of the disclosures cannot be read` }
-    const { seq, open } = parsed.data
-    if (seq <= last) return { problem: `the disclosures of event ${seq} are out of order or stand twice` }
-    last = seq
-    const text = events[seq - before - 1]
-    if (text === undefined || text.startsWith('{"leaf":'))
-      return { problem: `event ${seq} is disclosed but not shown` }
-    const event = at(json(text), ['event'])
-    for (const [path, salt, value] of open) {
-      const bytes = fromHex(salt)
-      const stated = at(event, path.slice(1).split('/'))
-      if (bytes === null || stated !== commitment(sha256, bytes, path, value)) {
-        return {
-          problem: `event ${seq} does not commit to the value disclosed at ${path}: ${canonical(value).slice(0, 60)}`,
-        }
-      }
-      count += 1
-    }
+function anchorOf(line: Uint8Array, seq: number): AnchorSeen {
+  const envelope = json(utf8(line) ?? '')
+  const text = (keys: readonly string[]) => {
+    const value = at(envelope, keys)
+    return typeof value === 'string' ? value : null
   }
-  return { count }
+  const size = at(envelope, ['event', 'data', 'size'])
+  return {
+    seq,
+    at: text(['at']) ?? '',
+    size: typeof size === 'number' ? size : -1,
+    note: text(['event', 'data', 'note']),
+    token: text(['event', 'data', 'token']),
+  }
 }
 
-function linkAt(result: GoodChain | BadEvent): string {
-  return result.ok ? toHex(result.link) : ''
+const latin1 = (bytes: Uint8Array): string => {
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return text
 }
 
-/** The lines of a file; each ends with a line feed, none is empty. */
-function readLines(files: Files, path: string): string[] | { problem: string } {
-  const text = utf8(files.get(path))
-  if (text === null) return { problem: `${path} is absent or not UTF-8` }
-  if (text === '') return []
-  if (!text.endsWith('\n')) return { problem: `the last line of ${path} does not end` }
-  const lines = text.slice(0, -1).split('\n')
-  return lines.includes('') ? { problem: `${path} has an empty line` } : lines
-}
-
-function utf8(bytes: Uint8Array | undefined): string | null {
-  if (bytes === undefined) return null
+function utf8(bytes: Uint8Array): string | null {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return fromUtf8.decode(bytes)
   } catch {
     // The decoder's only way to say that it is not UTF-8.
     return null
@@ -242,7 +402,7 @@ function at(value: unknown, keys: readonly string[]): unknown {
   )
 }
 
-function instantOf(envelope: string): number | null {
-  const time = at(json(envelope), ['at'])
-  return typeof time === 'string' ? Date.parse(time) : null
+function instantOf(line: Uint8Array): string | null {
+  const time = at(json(utf8(line) ?? ''), ['at'])
+  return typeof time === 'string' ? time : null
 }

@@ -1,15 +1,20 @@
 import { type BundleManifest, bundlePaths } from '@attestry/contracts'
-import { readCsv } from './csv.ts'
+import type { BundleSource } from './bundle-source.ts'
+import { countCsv } from './csv.ts'
+import { pdfSignatureProblem } from './pdf-signature.ts'
 import type { Files } from './zip.ts'
 
 const latin1 = new TextDecoder('latin1')
 
-/** Why the CSV files are not those of the manifest, or null: names both ways, digests, columns and row counts. */
-export function reportsProblem(
-  files: Files,
+/** Size and hexadecimal SHA-256 of every file of a bundle. */
+export type Digests = ReadonlyMap<string, { readonly sha256: string; readonly bytes: number }>
+
+/** Why the files are not those of the manifest, or null: names both ways, digests, columns and row counts. */
+export async function reportsProblem(
+  source: BundleSource,
   manifest: BundleManifest,
-  hash: (bytes: Uint8Array) => string,
-): string | null {
+  digests: Digests,
+): Promise<string | null> {
   const named = new Set([
     ...manifest.reports.flatMap(({ csv, json, pdf }) => [
       ...csv.map(({ path }) => path),
@@ -18,30 +23,27 @@ export function reportsProblem(
     ]),
     ...manifest.oscal.map(({ path }) => path),
   ])
-  const stray = [...files.keys()].find((path) => path.startsWith('report/') && !named.has(path))
+  const stray = source.paths.find((path) => path.startsWith('report/') && !named.has(path))
   if (stray !== undefined) return `${stray} is not in the manifest`
-  for (const { path, bytes, sha256 } of [
-    ...manifest.reports.flatMap(({ json }) => json ?? []),
+  const whole = [
+    ...manifest.reports.flatMap(({ csv, json }) => [...csv, ...(json === null ? [] : [json])]),
     ...manifest.oscal,
-  ]) {
-    const file = files.get(path)
+  ]
+  for (const { path, bytes, sha256 } of whole) {
+    const file = digests.get(path)
     if (file === undefined) return `${path} is missing`
-    if (hash(file) !== sha256 || file.length !== bytes)
+    if (file.sha256 !== sha256 || file.bytes !== bytes)
       return `${path} is not the file that the manifest names`
   }
   for (const report of manifest.reports) {
+    const columns = report.columns.map(({ name }) => name)
     let rows = 0
     for (const part of report.csv) {
-      const bytes = files.get(part.path)
-      if (bytes === undefined) return `${part.path} is missing`
-      if (hash(bytes) !== part.sha256 || bytes.length !== part.bytes)
-        return `${part.path} is not the file that the manifest names`
-      const csv = readCsv(bytes)
+      const csv = await countCsv(source.chunks(part.path))
       if ('problem' in csv) return `${part.path}: ${csv.problem}`
-      if (csv.columns.join('\n') !== report.columns.map(({ name }) => name).join('\n'))
+      if (csv.columns.join('\n') !== columns.join('\n'))
         return `${part.path} has other columns than the manifest says`
-      if (csv.rows.length !== part.rows)
-        return `${part.path} has ${csv.rows.length} rows, the manifest says ${part.rows}`
+      if (csv.rows !== part.rows) return `${part.path} has ${csv.rows} rows, the manifest says ${part.rows}`
       rows += part.rows
     }
     if (rows !== report.rows) return `${report.type} has ${rows} rows, the manifest says ${report.rows}`
@@ -56,27 +58,39 @@ export function reportsDetail({ reports }: BundleManifest): string {
 
 /**
  * Why a PDF was not printed from these data, or null; undefined when there is none to look at. A PDF must be of one
- * piece (no later update on top), name the digest of the data, and tell their timestamp as it is.
+ * piece (nothing on top but the signature that the manifest names), name the digest of the data, and tell their
+ * timestamp as it is.
  */
-export function printedProblem(
+export async function printedProblem(
   files: Files,
-  { reports }: BundleManifest,
-  hash: (bytes: Uint8Array) => string,
-): string | null | undefined {
-  const paths = reports.flatMap(({ pdf }) => (pdf === null ? [] : [pdf]))
-  const sums = files.get(bundlePaths.dataSums)
+  { reports, signing }: BundleManifest,
+  digests: Digests,
+): Promise<{ readonly problem: string | null; readonly detail: string } | undefined> {
+  const paths = reports.flatMap(({ pdf }) => pdf ?? [])
+  const sums = digests.get(bundlePaths.dataSums)
   if (paths.length === 0 || sums === undefined) return undefined
   const state = files.has(bundlePaths.dataToken) ? 'stamped' : 'PENDING'
-  const mark = `tier-1 SHA-256 ${hash(sums)}, timestamp ${state}`
-  const problems = paths.map((path) => {
+  const mark = `tier-1 SHA-256 ${sums.sha256}, timestamp ${state}`
+  const detail =
+    signing.document === null
+      ? 'of one piece, with the digest of the data'
+      : `of one piece, with the digest of the data, signed with certificate ${signing.document}`
+  for (const path of paths) {
     const bytes = files.get(path)
-    if (bytes === undefined) return `${path} is missing`
+    if (bytes === undefined) return { problem: `${path} is missing`, detail }
     const text = latin1.decode(bytes)
-    if (!text.startsWith('%PDF-')) return `${path} is not a PDF`
-    if (text.indexOf('%%EOF') !== text.lastIndexOf('%%EOF')) return `${path} was updated after it was made`
-    return text.includes(mark)
-      ? null
-      : `${path} was printed from other data, or tells another state of its timestamp`
-  })
-  return problems.find((problem) => problem !== null) ?? null
+    if (!text.startsWith('%PDF-')) return { problem: `${path} is not a PDF`, detail }
+    const problem =
+      signing.document === null ? updateProblem(text) : await pdfSignatureProblem(bytes, signing.document)
+    if (problem !== null) return { problem: `${path} ${problem}`, detail }
+    if (!text.includes(mark))
+      return {
+        problem: `${path} was printed from other data, or tells another state of its timestamp`,
+        detail,
+      }
+  }
+  return { problem: null, detail }
 }
+
+const updateProblem = (text: string): string | null =>
+  text.indexOf('%%EOF') === text.lastIndexOf('%%EOF') ? null : 'was updated after it was made'

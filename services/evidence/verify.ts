@@ -1,16 +1,19 @@
 import { BUNDLE_FORMAT, BundleManifest, bundlePaths, manifestText, type Sha256 } from '@attestry/contracts'
+import { type BundleSource, DamagedFile, memorySource } from './bundle-source.ts'
 import { certificatesFromPem } from './certificate-path.ts'
 import { es256Holds } from './es256.ts'
 import { hmacHolds } from './hmac.ts'
 import { pemBlocks } from './pem.ts'
+import { createHasher, type Hasher } from './sha256.ts'
 import type { SumLine, SumsHeader } from './sums.ts'
 import { readSums } from './sums.ts'
 import type { TokenVerdict } from './token.ts'
 import { verifyToken } from './token.ts'
 import { readRing, windowProblem } from './trusted-keys.ts'
-import type { KnownPlace } from './verify-log.ts'
+import { periodCovered, readVerifiers, verifyAnchors } from './verify-anchors.ts'
+import type { KnownPlace, LogFindings } from './verify-log.ts'
 import { verifyLog } from './verify-log.ts'
-import { printedProblem, reportsDetail, reportsProblem } from './verify-reports.ts'
+import { type Digests, printedProblem, reportsDetail, reportsProblem } from './verify-reports.ts'
 import type { Files, ZipLimits } from './zip.ts'
 import { readZip } from './zip.ts'
 
@@ -34,22 +37,35 @@ export interface Verdict {
 
 /** What the verifier trusts: all of it came another way than the bundle. */
 export interface Trust {
-  /** `signer.pub`. Null fails the signature: the bundle's own copy is never used. */
+  /** `signer.pub`, one key or a ring with times. Null fails the signature: the bundle's own copy is never used. */
   readonly signerPublicKeyPem: string | null
   /** `tsa-root.pem`, one or more roots. Null fails every timestamp that is there. */
   readonly tsaRootsPem: string | null
+  /** `checkpoint.vkey`, a verifier's line or several; without it nobody says who signed the checkpoints. */
+  readonly checkpointVerifiers?: string
   /** This bundle's HMAC key, when it was given. */
   readonly hmacKey?: Uint8Array
   readonly now: Date
   /** SHA-256, synchronous: Node's own, or one in JavaScript where there is only WebCrypto. */
   readonly sha256: Sha256
+  /** The same, piece by piece. @default one in JavaScript */
+  readonly hasher?: () => Hasher
   /** Places in the chain known from elsewhere, such as the head of an earlier bundle. */
   readonly known?: readonly KnownPlace[]
+  /** The period that must be covered; it then fails where nobody outside vouches for it. @default the manifest's */
+  readonly period?: { readonly from: string; readonly to: string }
+  /** Makes the CSV files anew from the export: path and hexadecimal SHA-256 of each, or why it cannot be done. */
+  readonly rederive?: (
+    source: BundleSource,
+    manifest: BundleManifest,
+  ) => Promise<ReadonlyMap<string, string> | { readonly problem: string }>
   readonly limits?: ZipLimits
 }
 
 const skewMs = 5 * 60_000
 const latin1 = new TextDecoder('latin1')
+/** Files that are read whole are small; the rest is read piece by piece. */
+const LARGEST_WHOLE = 64 * 2 ** 20
 
 /** Files that `DATA.SHA256SUMS` does not name: the second tier. */
 const secondTier = (path: string) =>
@@ -66,11 +82,19 @@ const allowedSignatures = new Set<string>([
   bundlePaths.tsaHint,
 ])
 
+/** Read piece by piece, however small: their size is the customer's. */
+const isLarge = (path: string) =>
+  path === bundlePaths.events || path === bundlePaths.disclosures || /^report\/.*\.(csv|json)$/.test(path)
+
 /**
- * Verifies a bundle (a zip, or its unpacked files) against what the auditor trusts. Pure but for WebCrypto: no
- * network, no clock, no files. Whatever is wrong with the bundle ends in a check, never in an exception.
+ * Verifies a bundle (a zip, its unpacked files, or a source that reads them from disk) against what the auditor
+ * trusts. Pure but for WebCrypto: no network, no clock, no files. Whatever is wrong with the bundle ends in a check,
+ * never in an exception.
  */
-export async function verifyBundle(bundle: Uint8Array | Files, trust: Trust): Promise<Verdict> {
+export async function verifyBundle(
+  bundle: Uint8Array | Files | BundleSource | { readonly problem: string },
+  trust: Trust,
+): Promise<Verdict> {
   const checks: Check[] = []
   const say = (id: string, title: string, problem: string | null, detail: string) => {
     checks.push({ id, ok: problem === null, title, detail: problem ?? detail })
@@ -85,23 +109,30 @@ export async function verifyBundle(bundle: Uint8Array | Files, trust: Trust): Pr
     checks,
     manifest,
   })
+  const archive = 'The archive is unambiguous'
 
-  const read = bundle instanceof Uint8Array ? readZip(bundle, trust.limits) : { files: bundle }
-  const opened = 'files' in read
-  say('archive', 'The archive is unambiguous', opened ? null : read.problem, 'every byte belongs to one file')
-  if (!opened) return done(false, null)
-  const { files } = read
+  const opened = openBundle(bundle, trust.limits)
+  if ('problem' in opened) {
+    say('archive', archive, opened.problem, '')
+    return done(false, null)
+  }
+  const read = await readAll(opened, trust.hasher ?? createHasher)
+  if ('problem' in read) {
+    say('archive', archive, read.problem, '')
+    return done(false, null)
+  }
+  say('archive', archive, null, 'every byte belongs to one file')
+  const { files, digests } = read
   const sumsBytes = files.get(bundlePaths.sums)
   if (sumsBytes === undefined) {
     say('files', 'Every file is listed and unchanged', `${bundlePaths.sums} is missing`, '')
     return done(false, null)
   }
 
-  const hash = (bytes: Uint8Array) => trust.sha256(bytes).toHex()
   const sums = readSums(latin1.decode(sumsBytes))
   const header = 'problem' in sums ? null : sums.header
-  const listed = [...files.keys()].filter((path) => path !== bundlePaths.sums && !allowedSignatures.has(path))
-  const listProblem = 'problem' in sums ? sums.problem : sumsProblem(sums.lines, listed, files, hash)
+  const listed = opened.paths.filter((path) => path !== bundlePaths.sums && !allowedSignatures.has(path))
+  const listProblem = 'problem' in sums ? sums.problem : sumsProblem(sums.lines, listed, digests)
   say(
     'files',
     'Every file is listed and unchanged',
@@ -109,7 +140,7 @@ export async function verifyBundle(bundle: Uint8Array | Files, trust: Trust): Pr
     `${listed.length} files, none added, none missing`,
   )
   const data = listed.filter((path) => !secondTier(path))
-  const dataProblem = dataSumsProblem(files, data, hash)
+  const dataProblem = dataSumsProblem(files, data, digests)
   say(
     'data-files',
     'The data files are those that were timestamped first',
@@ -135,49 +166,97 @@ export async function verifyBundle(bundle: Uint8Array | Files, trust: Trust): Pr
   say(
     'reports',
     'Each report has the rows that the manifest counts',
-    reportsProblem(files, told, hash),
+    await reportsProblem(opened, told, digests),
     reportsDetail(told),
   )
   const printed = 'Each PDF was printed from these data'
-  const pdfs = printedProblem(files, told, hash)
+  const pdfs = await printedProblem(files, told, digests)
   if (pdfs === undefined) skip('printed', printed, 'there is no PDF to look at')
-  else say('printed', printed, pdfs, 'of one piece, with the digest of the data')
-  checkLog(files, told, trust, say, skip)
+  else say('printed', printed, pdfs.problem, pdfs.detail)
+  await checkLog(opened, files, told, trust, say, skip)
   return done(timestamped, told)
+}
+
+function openBundle(
+  bundle: Uint8Array | Files | BundleSource | { readonly problem: string },
+  limits: ZipLimits | undefined,
+): BundleSource | { readonly problem: string } {
+  if (bundle instanceof Map) return memorySource(bundle)
+  if (!(bundle instanceof Uint8Array))
+    // A read-only map is a map or behaves as one; nothing else here has `entries`.
+    return 'entries' in bundle ? memorySource(bundle) : bundle
+  const read = readZip(bundle, limits)
+  return 'files' in read ? memorySource(read.files) : read
+}
+
+/** Size and digest of every file, and the bytes of those that are small by nature. */
+async function readAll(
+  source: BundleSource,
+  hasher: () => Hasher,
+): Promise<{ files: Map<string, Uint8Array>; digests: Digests } | { problem: string }> {
+  const files = new Map<string, Uint8Array>()
+  const digests = new Map<string, { sha256: string; bytes: number }>()
+  let kept = 0
+  try {
+    for (const path of source.paths) {
+      const hash = hasher()
+      const chunks: Uint8Array[] = []
+      let bytes = 0
+      for await (const chunk of source.chunks(path)) {
+        hash.update(chunk)
+        bytes += chunk.length
+        if (isLarge(path)) continue
+        kept += chunk.length
+        if (kept > LARGEST_WHOLE * 4 || bytes > LARGEST_WHOLE)
+          return { problem: `${path} is too large for what it is` }
+        chunks.push(chunk)
+      }
+      digests.set(path, { sha256: hash.digest().toHex(), bytes })
+      if (!isLarge(path)) files.set(path, joined(chunks, bytes))
+    }
+  } catch (error) {
+    if (error instanceof DamagedFile) return { problem: error.message }
+    throw error
+  }
+  return { files, digests }
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const [only] = chunks
+  if (only && chunks.length === 1) return only
+  const whole = new Uint8Array(length)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.length
+  }
+  return whole
 }
 
 type Say = (id: string, title: string, problem: string | null, detail: string) => boolean
 type Skip = (id: string, title: string, detail: string) => void
 
-function sumsProblem(
-  lines: readonly SumLine[],
-  present: readonly string[],
-  files: Files,
-  hash: (bytes: Uint8Array) => string,
-): string | null {
+function sumsProblem(lines: readonly SumLine[], present: readonly string[], digests: Digests): string | null {
   const named = new Set(lines.map(({ path }) => path))
   const added = present.find((path) => !named.has(path))
   if (added !== undefined) return `${added} is not in the list`
+  const there = new Set(present)
   for (const { path, sha256 } of lines) {
-    const bytes = files.get(path)
-    if (bytes === undefined) return `${path} is missing`
-    if (!present.includes(path)) return `${path} may not be in the list`
-    if (hash(bytes) !== sha256) return `${path} was changed`
+    const found = digests.get(path)
+    if (found === undefined) return `${path} is missing`
+    if (!there.has(path)) return `${path} may not be in the list`
+    if (found.sha256 !== sha256) return `${path} was changed`
   }
   return null
 }
 
-function dataSumsProblem(
-  files: Files,
-  data: readonly string[],
-  hash: (bytes: Uint8Array) => string,
-): string | null {
+function dataSumsProblem(files: Files, data: readonly string[], digests: Digests): string | null {
   const bytes = files.get(bundlePaths.dataSums)
   if (bytes === undefined) return `${bundlePaths.dataSums} is missing`
   const sums = readSums(latin1.decode(bytes))
   if ('problem' in sums) return sums.problem
   return sums.header === null
-    ? sumsProblem(sums.lines, data, files, hash)
+    ? sumsProblem(sums.lines, data, digests)
     : 'the list of data files has a first line'
 }
 
@@ -352,8 +431,15 @@ function stampDetail({ details }: TokenVerdict & { ok: true }, manifest: BundleM
   return `${details.genTime} by ${details.tsa}${independent ? '' : ', which is not independent of the operator'}`
 }
 
-function checkLog(files: Files, manifest: BundleManifest, trust: Trust, say: Say, skip: Skip): void {
-  const found = verifyLog(files, manifest, trust.sha256, trust.known ?? [])
+async function checkLog(
+  source: BundleSource,
+  files: Files,
+  manifest: BundleManifest,
+  trust: Trust,
+  say: Say,
+  skip: Skip,
+): Promise<void> {
+  const found = await verifyLog(source, manifest, trust.sha256, trust.known ?? [])
   const shown = `${found.events} events, ${found.hidden} of them without their body`
   if (!say('chain', 'The ledger is one unbroken chain', found.chain, shown)) return
   say(
@@ -374,4 +460,77 @@ function checkLog(files: Files, manifest: BundleManifest, trust: Trust, say: Say
   const known = 'The chain holds the places you knew before'
   if (found.known === undefined) skip('known', known, 'no place inside this export was given')
   else say('known', known, found.known, 'nothing was rewritten before them')
+  await checkAnchors(files, manifest, found, trust, say, skip)
+  const rederived = 'Each CSV follows from the events'
+  if (trust.rederive === undefined) return skip('rederived', rederived, 'not asked for')
+  const made = await trust.rederive(source, manifest)
+  const problem = 'problem' in made ? made.problem : rederivedProblem(manifest, made)
+  say('rederived', rederived, problem, 'made anew, the same bytes')
+}
+
+function rederivedProblem(manifest: BundleManifest, made: ReadonlyMap<string, string>): string | null {
+  for (const { path, sha256 } of manifest.reports.flatMap(({ csv }) => csv)) {
+    const again = made.get(path)
+    if (again === undefined) return `the events give no ${path}`
+    if (again !== sha256) return `the events give other rows than ${path} has`
+  }
+  return null
+}
+
+async function checkAnchors(
+  files: Files,
+  manifest: BundleManifest,
+  log: LogFindings,
+  trust: Trust,
+  say: Say,
+  skip: Skip,
+): Promise<void> {
+  const given = trust.checkpointVerifiers
+  const verifiers = given === undefined ? null : readVerifiers(trust.sha256, given)
+  const found = await verifyAnchors(files, manifest, log, {
+    verifiers,
+    stampOf: async (token, over) => {
+      const verdict = await tokenVerdict(token, over, trust, 0)
+      return verdict.ok ? { genTime: verdict.details.genTime } : { problem: verdict.reason }
+    },
+  })
+  const count = manifest.ledger.anchors?.sizes.length ?? 0
+  const titles = {
+    anchors: 'Every checkpoint is of this chain',
+    signed: 'Checkpoints are signed with the log’s key you were given',
+    times: 'The times of the checkpoints fit the events around them',
+    period: 'Nothing of the period is missing',
+  }
+  if (count === 0 && found.places === null) {
+    skip('anchors', titles.anchors, 'there is no checkpoint in this bundle')
+  } else if (say('anchors', titles.anchors, found.places, `${count} checkpoints`)) {
+    if (given !== undefined && verifiers === null)
+      say('anchors-signed', titles.signed, 'the key that was given is no verifier’s line', '')
+    else if (found.signed === undefined) skip('anchors-signed', titles.signed, 'no checkpoint key given')
+    else say('anchors-signed', titles.signed, found.signed, manifest.ledger.anchors?.origin ?? '')
+    const pending = count - found.stamped.length
+    say(
+      'anchor-times',
+      titles.times,
+      found.times,
+      `${found.stamped.length} stamped${pending > 0 ? `, ${pending} PENDING` : ''}`,
+    )
+  }
+  const period = trust.period ?? manifest.period
+  const outside =
+    Date.parse(period.from) < Date.parse(manifest.period.from) ||
+    Date.parse(period.to) > Date.parse(manifest.period.to)
+  if (Number.isNaN(Date.parse(period.from)) || Number.isNaN(Date.parse(period.to)))
+    return void say('period', titles.period, 'the period that was given is not two instants', '')
+  if (outside)
+    return void say(
+      'period',
+      titles.period,
+      `the bundle is of ${manifest.period.from} to ${manifest.period.to}, less than you asked for`,
+      '',
+    )
+  const covered = periodCovered(period, log, found.stamped)
+  if (covered.complete) say('period', titles.period, null, covered.detail)
+  else if (trust.period) say('period', titles.period, covered.detail, '')
+  else skip('period', titles.period, covered.detail)
 }

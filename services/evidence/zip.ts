@@ -43,10 +43,8 @@ export function readZip(
   zip: Uint8Array,
   limits: ZipLimits = {},
 ): { readonly files: Files } | { readonly problem: string } {
-  const directory = readDirectory(zip, limits)
+  const directory = readDirectory(zip, 0, limits)
   if ('problem' in directory) return directory
-  const problem = pathsProblem(directory.entries.map(({ path }) => path))
-  if (problem !== null) return { problem }
   const files = new Map<string, Uint8Array>()
   let at = 0
   for (const entry of directory.entries) {
@@ -61,7 +59,8 @@ export function readZip(
     : { problem: 'bytes that belong to no file lie before the directory' }
 }
 
-interface Entry {
+/** One file as the directory of an archive describes it. */
+export interface Entry {
   readonly path: string
   readonly method: number
   readonly crc: number
@@ -70,8 +69,20 @@ interface Entry {
   readonly offset: number
 }
 
-function readDirectory(
+/** Where an archive says that its directory begins; null when it does not end with one. */
+export function directoryStart(lastBytes: Uint8Array): number | null {
+  const view = new DataView(lastBytes.buffer, lastBytes.byteOffset, lastBytes.byteLength)
+  const end = lastBytes.length - 22
+  return end < 0 || view.getUint32(end, true) !== endHeader ? null : view.getUint32(end + 16, true)
+}
+
+/**
+ * Reads the directory of an archive, strictly.
+ * @param zip the archive from `base` on, its directory and its end included
+ */
+export function readDirectory(
   zip: Uint8Array,
+  base: number,
   { mostFiles = 10_000, mostBytes = 2 ** 30 }: ZipLimits,
 ): { entries: Entry[]; start: number } | { problem: string } {
   const view = new DataView(zip.buffer, zip.byteOffset, zip.byteLength)
@@ -88,9 +99,10 @@ function readDirectory(
     return { problem: 'the archive is spread over several disks' }
   }
   if (count > mostFiles) return { problem: `the archive holds more than ${mostFiles} files` }
-  if (start + size !== end) return { problem: 'the directory of the archive is not where it says' }
+  if (start + size !== end + base || start < base)
+    return { problem: 'the directory of the archive is not where it says' }
   const entries: Entry[] = []
-  let at = start
+  let at = start - base
   let total = 0
   for (let index = 0; index < count; index += 1) {
     if (at + 46 > end || view.getUint32(at, true) !== centralHeader)
@@ -119,7 +131,9 @@ function readDirectory(
     entries.push(entry)
     at = next
   }
-  return at === end ? { entries, start } : { problem: 'the directory holds bytes that belong to no file' }
+  if (at !== end) return { problem: 'the directory holds bytes that belong to no file' }
+  const problem = pathsProblem(entries.map(({ path }) => path))
+  return problem === null ? { entries, start } : { problem }
 }
 
 /** Flags, disk and file type of a directory entry. */
@@ -145,7 +159,21 @@ function readEntry(
   const nameEnd = at + 30 + view.getUint16(at + 26, true)
   const end = nameEnd + entry.packed
   if (end > limit) return { problem: 'reaches into the directory' }
-  const same =
+  if (!sameHeader(zip, at, entry)) return { problem: 'is described in two different ways' }
+  const bytes = unpack(zip.subarray(nameEnd, end), entry)
+  if (bytes === null) return { problem: 'cannot be unpacked to the size it gives' }
+  return crc32(bytes) === entry.crc ? { bytes, end } : { problem: 'does not have the checksum it gives' }
+}
+
+/** Octets of a local header without its name. */
+export const LOCAL_HEADER = 30
+
+/** Whether the header before a file says the same as the directory. */
+export function sameHeader(zip: Uint8Array, at: number, entry: Entry): boolean {
+  const view = new DataView(zip.buffer, zip.byteOffset, zip.byteLength)
+  const nameEnd = at + LOCAL_HEADER + view.getUint16(at + 26, true)
+  return (
+    view.getUint32(at, true) === localHeader &&
     latin1(zip.subarray(at + 30, nameEnd)) === entry.path &&
     (view.getUint16(at + 6, true) & ~0x0800) === 0 &&
     view.getUint16(at + 8, true) === entry.method &&
@@ -153,10 +181,7 @@ function readEntry(
     view.getUint32(at + 18, true) === entry.packed &&
     view.getUint32(at + 22, true) === entry.unpacked &&
     view.getUint16(at + 28, true) === 0
-  if (!same) return { problem: 'is described in two different ways' }
-  const bytes = unpack(zip.subarray(nameEnd, end), entry)
-  if (bytes === null) return { problem: 'cannot be unpacked to the size it gives' }
-  return crc32(bytes) === entry.crc ? { bytes, end } : { problem: 'does not have the checksum it gives' }
+  )
 }
 
 function unpack(packed: Uint8Array, entry: Entry): Uint8Array | null {
@@ -200,8 +225,11 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, index) => {
   return value
 })
 
-function crc32(bytes: Uint8Array): number {
-  let value = 0xffffffff
+const crc32 = (bytes: Uint8Array): number => ~crcOn(0xffffffff, bytes) >>> 0
+
+/** Goes on with a CRC-32 that began at `0xffffffff` and is inverted at its end. */
+export function crcOn(crc: number, bytes: Uint8Array): number {
+  let value = crc
   for (const octet of bytes) value = (value >>> 8) ^ (crcTable[(value ^ octet) & 0xff] ?? 0)
-  return ~value >>> 0
+  return value
 }

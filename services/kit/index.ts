@@ -1,4 +1,5 @@
 export * from './clock.ts'
+export { open as openRecorded } from './committed.ts'
 export { CANCELLED } from './commands.ts'
 export * from './failure.ts'
 export { REASON_HEADER, RECORDED_HEADER, reasonOf } from './http/asked.ts'

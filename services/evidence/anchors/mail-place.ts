@@ -1,4 +1,3 @@
-import { createTransport } from 'nodemailer'
 import type { Place } from './places.ts'
 
 /**
@@ -12,7 +11,7 @@ export function mailPlace(address: string): Place {
   const from = url.searchParams.get('from') ?? to
   if (!to || !from || !/^smtps?:$/.test(url.protocol))
     throw new Error('ATTESTRY_ANCHOR_MAIL must be smtps://user:password@host?to=…&from=…')
-  const transport = createTransport({
+  const options = {
     host: url.hostname,
     port: Number(url.port) || (url.protocol === 'smtps:' ? 465 : 587),
     secure: url.protocol === 'smtps:',
@@ -22,13 +21,15 @@ export function mailPlace(address: string): Place {
     ...(url.username
       ? { auth: { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) } }
       : {}),
-  })
+  }
   return {
     kind: 'mail',
     copy: async ({ size, note, token }, signal) => {
       signal.throwIfAborted()
       const origin = note.slice(0, note.indexOf('\n'))
-      await transport.sendMail({
+      // Loaded when the first anchor is mailed: most installs never do.
+      const { createTransport } = await import('nodemailer')
+      await createTransport(options).sendMail({
         from,
         to,
         subject: `Checkpoint ${size} of ${origin}`,

@@ -1,0 +1,71 @@
+import * as asn1js from 'asn1js'
+import * as pkijs from 'pkijs'
+import { certificateDer } from './certificate-path.ts'
+import { checkEssCertId, checkSignature, isNamedBy, must, Refusal } from './token.ts'
+
+const latin1 = new TextDecoder('latin1')
+const range = /\/ByteRange \[(\d{1,10}) (\d{1,10}) (\d{1,10}) (\d{1,10})\]/g
+const ids = { signedData: '1.2.840.113549.1.7.2', data: '1.2.840.113549.1.7.1' } as const
+
+/**
+ * Why a PDF is not signed, as a whole and once, with the certificate of this SHA-256; null when it is. Nothing may
+ * follow the signature: its byte range must reach from the first octet to the last, leaving out itself alone.
+ * @see ISO 32000-2 §12.8.1, ETSI EN 319 142-1
+ */
+export async function pdfSignatureProblem(
+  pdf: Uint8Array,
+  certificateSha256: string,
+): Promise<string | null> {
+  const text = latin1.decode(pdf)
+  const [found, second] = [...text.matchAll(range)]
+  if (found === undefined) return 'is not signed'
+  if (second !== undefined) return 'is signed more than once'
+  const [from, first, next, rest] = found.slice(1).map(Number)
+  if (from === undefined || first === undefined || next === undefined || rest === undefined)
+    return 'has no byte range'
+  if (from !== 0 || next <= first || next + rest !== pdf.length) return 'was updated after it was signed'
+  if (text.split('%%EOF').length !== 3) return 'was updated before it was signed'
+  const contents = /^<([0-9A-Fa-f]+)>$/.exec(text.slice(first, next))?.[1]
+  if (contents === undefined || contents.length % 2 !== 0) return 'has no signature where its byte range says'
+  const signed = new Uint8Array(first + rest)
+  signed.set(pdf.subarray(0, first))
+  signed.set(pdf.subarray(next), first)
+  try {
+    await checkDetached(Uint8Array.fromHex(contents), signed, certificateSha256)
+    return null
+  } catch (error) {
+    if (error instanceof Refusal) return `has a signature that does not hold: ${error.message}`
+    // Whatever the ASN.1 and CMS libraries throw, they throw because of the bytes they were given.
+    return `has a signature that cannot be read: ${error instanceof Error ? error.message : 'unknown'}`
+  }
+}
+
+async function checkDetached(
+  padded: Uint8Array<ArrayBuffer>,
+  content: Uint8Array<ArrayBuffer>,
+  certificateSha256: string,
+): Promise<void> {
+  const parsed = asn1js.fromBER(padded)
+  must(parsed.offset !== -1, 'it is not ASN.1')
+  must(
+    padded.subarray(parsed.offset).every((octet) => octet === 0),
+    'bytes follow it',
+  )
+  const info = new pkijs.ContentInfo({ schema: parsed.result })
+  must(info.contentType === ids.signedData, 'it is not signed data')
+  const signed = new pkijs.SignedData({ schema: info.content })
+  must(signed.encapContentInfo.eContentType === ids.data, 'it signs another kind of content')
+  must(signed.encapContentInfo.eContent === undefined, 'it carries a content of its own')
+  const [signer, second] = signed.signerInfos
+  must(signer !== undefined && second === undefined, 'it does not have exactly one signer')
+  const certificates = (signed.certificates ?? []).filter((each) => each instanceof pkijs.Certificate)
+  const certificate = certificates.find((each) => isNamedBy(signer, each))
+  must(certificate !== undefined, 'it does not hold the certificate of its signer')
+  const print = await crypto.subtle.digest('SHA-256', certificateDer(certificate))
+  must(
+    new Uint8Array(print).toHex() === certificateSha256,
+    'it is of another certificate than the manifest names',
+  )
+  await checkSignature(signer, certificate, content, ids.data)
+  await checkEssCertId(signer, certificate)
+}

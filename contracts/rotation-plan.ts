@@ -182,6 +182,8 @@ export const PlanFacts = z.object({
   approvals: z.int().min(0).max(2),
   prestageMs: Count.nullable(),
   window: RotationWindow.nullable(),
+  /** Makes the hash worthless for checking a guess of the names that it covers. */
+  salt: committed(z.string().max(60)).optional(),
 })
 export type PlanFacts = z.infer<typeof PlanFacts>
 

@@ -25,7 +25,7 @@ import { readActivity, tail, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
 import { run, type RunOptions, type Running } from '@attestry/kit/run'
 import { licenseOf, licensingService, readVendorKeys, vendor } from '@attestry/licensing'
-import { rotationService } from '@attestry/rotation'
+import { azureRotation, rotationService } from '@attestry/rotation'
 import { syncService } from '@attestry/sync'
 
 /** Every service, in the order in which they start. */
@@ -147,7 +147,14 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
         autoConnect: origin === 'demo',
       }),
     compliance: (h) => complianceService(h, guardOf(h)),
-    rotation: (h) => rotationService(h, guardOf(h)),
+    rotation: (h) =>
+      rotationService(h, guardOf(h), {
+        ...azureRotation({ endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment }),
+        secretKey: c.SECRET_KEY,
+        mailUrl: c.ATTESTRY_MAIL_URL?.text(),
+        mailFrom: c.ATTESTRY_MAIL_FROM,
+        publicUrl: c.ATTESTRY_PUBLIC_URL,
+      }),
     sync: (h) => {
       const { entitled } = licenseOf(h)
       return syncService(h, guardOf(h), {

@@ -94,6 +94,14 @@ export const variables = {
     'Address that browsers use, if a proxy stands before the gateway; https makes cookies Secure',
     z.url('must be an address such as https://attestry.example.com').optional(),
   ),
+  ATTESTRY_MAIL_URL: secretVariable(
+    'Mail server that notices of rotations go through: smtps://user:password@mail.example.com; unset, no mail is sent',
+    z
+      .url({ protocol: /^smtps?$/, error: 'must be an smtps:// address' })
+      .transform((u) => new Secret(u))
+      .optional(),
+  ),
+  ATTESTRY_MAIL_FROM: variable('Sender of such mail', z.email('must be a mail address').optional()),
   ATTESTRY_TRUST_PROXY: variable(
     'true: take the caller’s address from X-Forwarded-For, because a proxy of yours sets it',
     flag.default(false),

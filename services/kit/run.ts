@@ -216,7 +216,7 @@ export async function run(options: RunOptions): Promise<Running> {
       const queue = `${member.name}-commands`
       const accepting = bus.acceptSessions(
         queue,
-        { concurrency: 4 },
+        { concurrency: member.service.commandsAtOnce ?? 4 },
         async (message) => {
           const body =
             typeof message.body === 'string' ? message.body : new TextDecoder().decode(message.body)

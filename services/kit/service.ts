@@ -12,6 +12,8 @@ export interface Service {
   /** The service's HTTP face, at the paths of its endpoint table. */
   readonly fetch: (request: Request) => Response | Promise<Response>
   readonly commands: readonly Command[]
+  /** Commands of different sessions that one process works on at once: more where work is mostly waiting. @default 4 */
+  readonly commandsAtOnce?: number
   readonly reactions: readonly Reaction[]
   readonly views: readonly Fold[]
   readonly schedules: readonly Schedule[]

@@ -245,7 +245,7 @@ async function issue(state: Rotation, parts: StepParts): Promise<Again> {
 }
 
 /** What an issuer answered, as facts. */
-async function recordIssued(
+export async function recordIssued(
   state: Rotation,
   answer: Issued | Pending,
   parts: StepParts,

@@ -3,6 +3,7 @@ import type { BundleRow, Session } from '@attestry/contracts/http'
 import { DAY, type Handlers, iso, page, refuse, type SignedIn, STEP_MS, watch } from './answers.fixture.ts'
 import { auditHandlers, auditorHandlers } from './audit.fixture.ts'
 import { discoveryHandlers } from './discovery.fixture.ts'
+import { rotationHandlers } from './rotation.fixture.ts'
 import { syncHandlers } from './sync.fixture.ts'
 import { licensingHandlers } from './licensing.fixture.ts'
 import type { Account, World } from './world.fixture.ts'
@@ -35,7 +36,7 @@ export function makeHandlers(world: World): Handlers {
   const noOperator = refuse(404, 'no-such-operator', 'There is no such operator.')
   return {
     discovery: discoveryHandlers(world),
-    rotation: {},
+    rotation: rotationHandlers(),
     sync: syncHandlers(world),
     licensing: licensingHandlers(world.license),
     compliance: {

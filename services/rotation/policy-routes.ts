@@ -1,0 +1,479 @@
+import { type Fact, fact, type CredentialSubject, type EventOf } from '@attestry/contracts'
+import type { PolicyRow, rotationHttp } from '@attestry/contracts/http'
+import {
+  Denied,
+  type Handlers,
+  isRefused,
+  iso,
+  type Refused,
+  refuse,
+  Transient,
+  type Tx,
+} from '@attestry/kit'
+import type * as z from 'zod'
+import { cursorOf, cursorText, instantOf } from './page.ts'
+import { actorOf, decided } from './decided.ts'
+import { type DriveParts, workFor } from './drive.ts'
+import { type KnownCredential, policyOf, readCredential, readFreezes, readVaults } from './known.ts'
+import { makePlan } from './plan.ts'
+import { dueAt, policyFact, type PolicyRefusal, type PolicyState, problemOf, type Terms } from './policy.ts'
+import type { Stage } from './state.ts'
+
+type Table = typeof rotationHttp
+type Some = Pick<
+  Handlers<Table>,
+  | 'listPolicies'
+  | 'savePolicy'
+  | 'revisePolicy'
+  | 'disablePolicy'
+  | 'listSelectors'
+  | 'saveSelector'
+  | 'disableSelector'
+  | 'listMatches'
+  | 'judgeMatch'
+>
+
+function evolvePolicy(state: PolicyState | null, e: EventOf): PolicyState | null {
+  if (e.type === 'rotation.policy-disabled') return state && { ...state, enabled: false }
+  if (e.type !== 'rotation.policy-enabled' && e.type !== 'rotation.policy-revised') return state
+  const { policy, credential, cadenceDays, subject, settings, selector } = e.data
+  if (!subject || !settings) return state
+  const enabled = e.type === 'rotation.policy-enabled' || (state?.enabled ?? true)
+  return { policy, enabled, credential, cadenceDays, subject, settings, selector: selector ?? null }
+}
+
+/** A policy as its stream tells it; null where there is none. */
+export const policyOfStream = (events: readonly EventOf[]): PolicyState | null =>
+  events.reduce(evolvePolicy, null)
+
+/** A look at the cloud while a policy is saved takes no longer than this; without an answer the preflight decides later. */
+const LOOK_MS = 15_000
+const SELECTOR_PAGE = 1000
+
+/** Handlers of policies, selectors and matches. */
+export function policyHandlers(parts: DriveParts): Some {
+  const { host } = parts
+
+  /** What is wrong with terms for a credential, by what is known and by what the cloud says; null: nothing. */
+  async function wrong(
+    tenant: string,
+    subject: CredentialSubject,
+    environment: string | null,
+    terms: Terms,
+    keyId: string | null,
+    signal: AbortSignal,
+  ): Promise<Refused<PolicyRefusal> | null> {
+    const { freezes, vaults } = await host.tx(tenant, async (tx) => ({
+      freezes: await readFreezes(tx),
+      vaults: await readVaults(
+        tx,
+        terms.settings.targets.map((t) => t.vault),
+      ),
+    }))
+    const issuer = parts.issuers[subject.kind]
+    const now = host.clock.now()
+    const problem = problemOf(subject.kind, terms, {
+      now,
+      freezes,
+      vaults,
+      environment,
+      capDays: issuer?.longestDays ?? null,
+    })
+    if (problem || !issuer) return problem
+    const work = workFor(parts, AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]))
+    const targets = terms.settings.targets.map(({ vault, secret, content }) => ({
+      vault,
+      uri: (vaults.get(vault)?.uri ?? '').replace(/\/$/, ''),
+      secret,
+      content,
+      previous: null,
+    }))
+    try {
+      const seen = await issuer.look(subject, targets, work)
+      const draft = makePlan({
+        rotation: 'rotation-draft',
+        policy: {
+          policy: 'policy-draft',
+          enabled: true,
+          credential: 'credential-draft',
+          subject,
+          selector: null,
+          ...terms,
+        },
+        mode: 'normal',
+        trigger: 'operator',
+        targets,
+        seen,
+        dependents: [],
+        issuer,
+        keyId,
+        now,
+        salt: '',
+      })
+      if (isRefused(draft)) return null
+      const [planned] = draft
+      if (planned?.type !== 'rotation.planned') return null
+      const order = { ...planned.data, attempt: 1 }
+      for (const check of await issuer.preflight(order, work)) {
+        if (check.state !== 'failed') continue
+        if (check.check === 'lifetime-policy')
+          return refuse('lifetime-above-cap', check.says, [
+            { field: 'body.cadenceDays', message: check.says },
+          ])
+        if (check.check === 'vault-soft-deleted')
+          return refuse('vault-gone', check.says, [{ field: 'body.settings.targets', message: check.says }])
+        if (check.check === 'name-conflict')
+          return refuse('bad-secret-name', check.says, [
+            { field: 'body.settings.targets', message: check.says },
+          ])
+      }
+      return null
+    } catch (error) {
+      signal.throwIfAborted()
+      // What cannot be looked at now is looked at before anything is changed.
+      if (error instanceof Denied || error instanceof Transient) return null
+      throw error
+    }
+  }
+
+  const noSuchPolicy = () => refuse('no-such-policy', 'No policy of this id is known.')
+
+  return {
+    listPolicies: ({ who, query }) =>
+      host.tx(who.tenant, (tx) => listPolicies(tx, query.limit, cursorOf(query.after))),
+
+    savePolicy: async ({ who, body, address, correlation, signal }) => {
+      const opaque = await host.opaque(who.tenant)
+      const found = await credentialFor(who.tenant, body)
+      if (isRefused(found)) return found
+      const { subject, asset } = found
+      const refusal = await wrong(who.tenant, subject, found.environment, body, found.keyId, signal)
+      if (refusal) return refusal
+      // One policy a principal’s credential: two that save at once meet in one stream.
+      const policy = opaque(
+        'policy',
+        `${subject.kind} ${subject.at} ${subject.part ?? ''} ${found.keyId ?? ''}`.toLowerCase(),
+      )
+      const taken = await host.tx(who.tenant, (tx) =>
+        tx.rows<{ policy: string }>(
+          'select policy from policies where tenant = $1 and credential = $2 and enabled and policy <> $3 limit 1',
+          [tx.tenant, asset, policy],
+        ),
+      )
+      const has = () =>
+        refuse('credential-has-policy', 'A policy rotates this credential already.', [
+          { field: 'body.credential', message: 'has a policy' },
+        ])
+      if (taken.length > 0) return has()
+      const done = await decided(host, who.tenant, policy, actorOf(who, address), correlation, (events) =>
+        policyOfStream(events)?.enabled
+          ? has()
+          : [policyFact('rotation.policy-enabled', { policy, credential: asset, subject }, body)],
+      )
+      return done ?? { policy }
+    },
+
+    revisePolicy: async ({ who, params, body, address, correlation, signal }) => {
+      const state = policyOfStream(await host.stream(who.tenant, params.policy))
+      if (!state?.enabled) return noSuchPolicy()
+      const known = await host.tx(who.tenant, (tx) => readCredential(tx, state.credential))
+      const credential = known === 'certificate' ? null : known
+      const refusal = await wrong(
+        who.tenant,
+        state.subject,
+        credential?.environment ?? null,
+        body,
+        credential?.keyId ?? null,
+        signal,
+      )
+      if (refusal) return refusal
+      return (
+        (await decided(host, who.tenant, params.policy, actorOf(who, address), correlation, (events) => {
+          const now = policyOfStream(events)
+          return now?.enabled ? [policyFact('rotation.policy-revised', now, body)] : noSuchPolicy()
+        })) ?? undefined
+      )
+    },
+
+    disablePolicy: async ({ who, params, address, correlation }) =>
+      (await decided(host, who.tenant, params.policy, actorOf(who, address), correlation, (events) =>
+        policyOfStream(events)?.enabled
+          ? [fact('rotation.policy-disabled', { policy: params.policy })]
+          : noSuchPolicy(),
+      )) ?? undefined,
+
+    listSelectors: ({ who }) =>
+      host.tx(who.tenant, async (tx) => ({
+        items: await tx.rows<{ selector: string; namePart: string; cadenceDays: number; policies: number }>(
+          `select s.selector, s.name_part as "namePart", s.cadence_days as "cadenceDays",
+             (select count(*)::int from policies p where p.tenant = s.tenant and p.selector = s.selector and p.enabled) as policies
+           from selectors s where s.tenant = $1 and s.enabled order by s.name_part, s.selector limit 200`,
+          [tx.tenant],
+        ),
+      })),
+
+    saveSelector: async ({ who, body, address, correlation, signal }) => {
+      const { namePart, cadenceDays, settings } = body
+      const subject: CredentialSubject = { kind: 'app-secret', at: 'any', part: null, name: 'any' }
+      const { freezes, vaults } = await host.tx(who.tenant, async (tx) => ({
+        freezes: await readFreezes(tx),
+        vaults: await readVaults(
+          tx,
+          settings.targets.map((t) => t.vault),
+        ),
+      }))
+      signal.throwIfAborted()
+      const problem = problemOf(subject.kind, body, {
+        now: host.clock.now(),
+        freezes,
+        vaults,
+        environment: null,
+        capDays: parts.issuers['app-secret']?.longestDays ?? null,
+      })
+      if (problem) return problem
+      const selector = (await host.opaque(who.tenant))('selector', namePart.toLowerCase())
+      const refusal = await decided<never>(
+        host,
+        who.tenant,
+        selector,
+        actorOf(who, address),
+        correlation,
+        () => [
+          fact('rotation.selector-enabled', {
+            selector,
+            namePart,
+            kinds: ['app-secret'],
+            cadenceDays,
+            settings,
+          }),
+        ],
+      )
+      return refusal ?? { selector }
+    },
+
+    disableSelector: async ({ who, params, address, correlation }) =>
+      (await decided(host, who.tenant, params.selector, actorOf(who, address), correlation, (events) =>
+        events.at(-1)?.type === 'rotation.selector-enabled'
+          ? [fact('rotation.selector-disabled', { selector: params.selector })]
+          : refuse('no-such-selector', 'No selector of this id is enabled.'),
+      )) ?? undefined,
+
+    listMatches: ({ who, query }) =>
+      host.tx(who.tenant, async (tx) => {
+        const after = cursorOf(query.after)
+        const where = `m.tenant = $1 and p.enabled and ($2::text is null or m.policy = $2) and ($3::text is null or m.state = $3)`
+        const from = `from matches m join policies p on p.tenant = m.tenant and p.policy = m.policy
+          left join items i on i.tenant = m.tenant and i.asset = m.secret
+          left join vaults v on v.tenant = m.tenant and v.vault = i.vault where ${where}`
+        const args = [tx.tenant, query.policy ?? null, query.state ?? null]
+        const rows = await tx.rows<{
+          match: string
+          policy: string
+          policyName: string
+          secret: string
+          secretName: string
+          vaultName: string
+          confidence: number
+          signals: string[]
+          state: 'proposed' | 'verified' | 'excluded'
+        }>(
+          `select m.match, m.policy, p.name as "policyName", m.secret, coalesce(i.name, '') as "secretName",
+             coalesce(v.name, '') as "vaultName", m.confidence, m.signals, m.state ${from}
+             and ($4::int is null or (m.confidence, m.match) > ($4, $5)) order by m.confidence, m.match limit $6`,
+          [...args, after ? Number(after.key) : null, after?.id ?? null, query.limit + 1],
+        )
+        const [count] = await tx.rows<{ total: number }>(`select count(*)::int as total ${from}`, args)
+        const items = rows.slice(0, query.limit)
+        const end = items.at(-1)
+        return {
+          items,
+          next:
+            rows.length > query.limit && end
+              ? cursorText({ key: String(end.confidence), id: end.match })
+              : null,
+          total: count?.total ?? 0,
+        }
+      }),
+
+    judgeMatch: async ({ who, params, body, address, correlation }) => {
+      const { match } = params
+      const [row] = await host.tx(who.tenant, (tx) =>
+        tx.rows<{ policy: string }>('select policy from matches where tenant = $1 and match = $2', [
+          tx.tenant,
+          match,
+        ]),
+      )
+      if (!row) return refuse('no-such-match', 'No match of this id is known.')
+      const { policy } = row
+      return (
+        (await decided(host, who.tenant, policy, actorOf(who, address), correlation, (events) => {
+          const last = events.findLast(
+            (e) =>
+              (e.type === 'rotation.match-verified' || e.type === 'rotation.match-excluded') &&
+              e.data.match === match,
+          )
+          const type = body.verdict === 'verified' ? 'rotation.match-verified' : 'rotation.match-excluded'
+          if (last?.type === type)
+            return refuse('already-judged', `Somebody ${body.verdict} this match before.`)
+          return [fact(type, { policy, match })]
+        })) ?? undefined
+      )
+    },
+  }
+
+  async function credentialFor(
+    tenant: string,
+    body: { credential?: string | undefined; subject?: CredentialSubject | undefined },
+  ): Promise<KnownCredential | Refused<'unknown-credential' | 'credential-not-rotatable'>> {
+    if (body.subject) {
+      const { subject } = body
+      const opaque = await host.opaque(tenant)
+      if (subject.kind === 'app-secret')
+        return refuse(
+          'unknown-credential',
+          'An application’s secret is named by its credential, as discovery lists it.',
+          [{ field: 'body.subject.kind', message: 'give body.credential instead' }],
+        )
+      const asset = opaque(subject.kind, `${subject.at}/${subject.part ?? ''}`.toLowerCase())
+      let keyId: string | null = null
+      const issuer = parts.issuers[subject.kind]
+      if (!issuer) return refuse('credential-not-rotatable', `Nothing here can rotate a ${subject.kind}.`)
+      try {
+        const seen = await issuer.look(subject, [], workFor(parts, AbortSignal.timeout(LOOK_MS)))
+        // The newest that works is the one in use, as far as anybody can tell from outside.
+        keyId =
+          subject.kind === 'sp-secret'
+            ? (seen.live.toSorted((a, b) => ((a.startsAt ?? '') < (b.startsAt ?? '') ? 1 : -1))[0]?.keyId ??
+              null)
+            : null
+      } catch (error) {
+        if (error instanceof Denied)
+          return refuse('unknown-credential', `Azure does not show it to us: ${error.message}`, [
+            { field: 'body.subject.at', message: 'is not found, or we may not see it' },
+          ])
+        throw error
+      }
+      return { asset, subject, keyId, environment: null, startsAt: null, endsAt: null }
+    }
+    const found = await host.tx(tenant, (tx) => readCredential(tx, body.credential ?? ''))
+    if (found === 'certificate')
+      return refuse(
+        'credential-not-rotatable',
+        'A certificate that an application signs in with cannot be rotated here: its private key is made elsewhere.',
+      )
+    return (
+      found ??
+      refuse('unknown-credential', 'No credential of this id is known that can be rotated. Scan first.', [
+        { field: 'body.credential', message: 'is not known' },
+      ])
+    )
+  }
+}
+
+/** Policies that selectors make: for each application secret whose name has the part and that has none yet. */
+export async function expandSelectors(
+  tx: Tx,
+  opaque: (kind: string, name: string) => string,
+): Promise<{ policy: string; fact: Fact }[]> {
+  const rows = await tx.rows<{
+    selector: string
+    cadence_days: number
+    settings: Terms['settings']
+    asset: string
+    object_id: string
+    app_id: string
+    app_name: string
+    key_id: string
+  }>(
+    `select s.selector, s.cadence_days, s.settings, c.asset, c.object_id, c.app_id, c.app_name, c.key_id
+     from selectors s join credentials c on c.tenant = s.tenant and c.kind = 'secret'
+       and position(lower(s.name_part) in lower(c.app_name)) > 0
+     where s.tenant = $1 and s.enabled
+       and not exists (select 1 from policies p where p.tenant = c.tenant and p.credential = c.asset)
+     order by c.asset limit ${SELECTOR_PAGE}`,
+    [tx.tenant],
+  )
+  return rows.map((r) => {
+    const subject: CredentialSubject = {
+      kind: 'app-secret',
+      at: r.object_id,
+      part: r.app_id,
+      name: r.app_name,
+    }
+    const policy = opaque('policy', `app-secret ${r.object_id} ${r.app_id} ${r.key_id}`.toLowerCase())
+    return {
+      policy,
+      fact: policyFact(
+        'rotation.policy-enabled',
+        { policy, credential: r.asset, subject, selector: r.selector },
+        { cadenceDays: r.cadence_days, settings: r.settings },
+      ),
+    }
+  })
+}
+
+async function listPolicies(tx: Tx, limit: number, after: { key: string; id: string } | null) {
+  const rows = await tx.rows<
+    Parameters<typeof policyOf>[0] & {
+      name: string
+      starts_at: string | null
+      ends_at: string | null
+      proposed: number
+      verified: number
+      excluded: number
+      vault_names: (string | null)[] | null
+      running: { rotation: string; stage: Stage } | null
+      last: { rotation: string; stage: Stage; ended_at: string } | null
+    }
+  >(
+    `select p.policy, p.enabled, p.credential, p.cadence_days, p.subject, p.settings, p.selector, p.name,
+       coalesce(c.starts_at, i.created) as starts_at, coalesce(c.ends_at, i.expires) as ends_at,
+       (select count(*)::int from matches m where m.tenant = p.tenant and m.policy = p.policy and m.state = 'proposed') as proposed,
+       (select count(*)::int from matches m where m.tenant = p.tenant and m.policy = p.policy and m.state = 'verified') as verified,
+       (select count(*)::int from matches m where m.tenant = p.tenant and m.policy = p.policy and m.state = 'excluded') as excluded,
+       (select array_agg(v.name order by t.n) from jsonb_array_elements(p.settings->'targets') with ordinality as t(target, n)
+         left join vaults v on v.tenant = p.tenant and v.vault = t.target->>'vault') as vault_names,
+       (select jsonb_build_object('rotation', r.rotation, 'stage', r.stage) from runs r
+         where r.tenant = p.tenant and r.policy = p.policy and not r.over and r.stage <> 'planned' order by r.planned_at desc limit 1) as running,
+       (select jsonb_build_object('rotation', r.rotation, 'stage', r.stage, 'ended_at', r.ended_at) from runs r
+         where r.tenant = p.tenant and r.policy = p.policy and r.over order by r.ended_at desc limit 1) as last
+     from policies p
+     left join credentials c on c.tenant = p.tenant and c.asset = p.credential
+     left join items i on i.tenant = p.tenant and i.asset = p.credential
+     where p.tenant = $1 and p.subject is not null and p.settings is not null
+       and ($2::text is null or (p.name, p.policy) > ($2, $3))
+     order by p.name, p.policy limit $4`,
+    [tx.tenant, after?.key ?? null, after?.id ?? null, limit + 1],
+  )
+  const [count] = await tx.rows<{ total: number }>(
+    'select count(*)::int as total from policies where tenant = $1 and subject is not null and settings is not null',
+    [tx.tenant],
+  )
+  const items = rows.slice(0, limit).map((r): z.input<typeof PolicyRow> => {
+    const policy = policyOf(r)
+    const startsAt = instantOf(r.starts_at)
+    const endsAt = instantOf(r.ends_at)
+    const due = dueAt(policy, { startsAt, endsAt })
+    return {
+      policy: r.policy,
+      enabled: r.enabled,
+      credential: r.credential,
+      subject: r.subject,
+      cadenceDays: r.cadence_days,
+      settings: r.settings,
+      selector: r.selector,
+      vaultNames: (r.vault_names ?? []).map((n) => n ?? ''),
+      endsAt,
+      dueAt: r.enabled && due ? iso(due) : null,
+      matches: { proposed: r.proposed, verified: r.verified, excluded: r.excluded },
+      running: r.running,
+      last: r.last && {
+        rotation: r.last.rotation,
+        stage: r.last.stage,
+        endedAt: instantOf(r.last.ended_at),
+      },
+    }
+  })
+  const end = rows.length > limit ? rows[limit - 1] : undefined
+  return { items, next: end ? cursorText({ key: end.name, id: end.policy }) : null, total: count?.total ?? 0 }
+}

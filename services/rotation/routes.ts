@@ -1,0 +1,420 @@
+import { fact } from '@attestry/contracts'
+import { type AdviceRow, type CalendarEntry, rotationHttp, type RotationRow } from '@attestry/contracts/http'
+import {
+  bind,
+  eventStream,
+  type Guard,
+  type Handlers,
+  isRefused,
+  iso,
+  pause,
+  type Refused,
+  refuse,
+  type Tx,
+} from '@attestry/kit'
+import type * as z from 'zod'
+import { calendarOf, windowProblem } from './calendar.ts'
+import { type Command, decide, type RotationRefusal } from './decide.ts'
+import { actorOf, decided } from './decided.ts'
+import { detailOf } from './detail.ts'
+import { type DriveParts, readRotation, wake } from './drive.ts'
+import { policyOf, readFreezes, readVaults } from './known.ts'
+import { cursorText, instantOf, timeCursorOf } from './page.ts'
+import { planRotation } from './planner.ts'
+import { dueAt } from './policy.ts'
+import { policyHandlers } from './policy-routes.ts'
+import { evolve, isOver, type Rotation } from './state.ts'
+
+/** Stream of the settings, and of the freezes. */
+export const SETTINGS = 'rotation-settings'
+const CALENDAR = 'calendar'
+const WATCH_EVERY_MS = 500
+const WATCH_TURNS = 7200
+const MOST_ENTRIES = 1000
+const RANGE_DAYS = 100
+
+/** Whether writes are switched on for a tenant; a demonstration writes to its own twin alone and needs no switch. */
+export async function writesOn(host: DriveParts['host'], tenant: string): Promise<boolean> {
+  if (host.origin === 'demo') return true
+  const last = (await host.stream(tenant, SETTINGS)).findLast((e) => e.type === 'rotation.writes-switched')
+  return last?.data.on ?? false
+}
+
+export function rotationRoutes(parts: DriveParts, guard: Guard) {
+  const { host } = parts
+
+  const calendarFor = async (tenant: string, { plan }: Rotation) =>
+    calendarOf(plan.window, await host.tx(tenant, readFreezes), plan.policy)
+
+  async function detail(tenant: string, rotation: string) {
+    const { state, events } = await readRotation(host, tenant, rotation)
+    if (!state) return refuse('no-such-rotation', 'No rotation of this id is known.')
+    const vaults = await host.tx(tenant, (tx) =>
+      readVaults(
+        tx,
+        state.plan.targets.map((t) => t.vault),
+      ),
+    )
+    return detailOf(
+      state,
+      events,
+      { vaults: new Map([...vaults].map(([id, v]) => [id, v.name])) },
+      host.clock.now(),
+      await calendarFor(tenant, state),
+    )
+  }
+
+  type Steering = {
+    readonly who: { readonly tenant: string; readonly operator: string }
+    readonly params: { readonly rotation: string }
+    readonly address: string
+    readonly correlation: string
+  }
+  /** Carries out a person's command and wakes the rotation; answers how it stands now. */
+  async function steer<C extends RotationRefusal>(call: Steering, command: Command, reason?: string) {
+    const { tenant, operator } = call.who
+    const { rotation } = call.params
+    const freezes = await host.tx(tenant, readFreezes)
+    // The caller is as the guard knows it; only the operator's id is used.
+    const by = actorOf(call.who as Parameters<typeof actorOf>[0], call.address, reason)
+    const refusal = await decided(host, tenant, rotation, by, call.correlation, (events) => {
+      const state = events.reduce(evolve, null as Rotation | null)
+      return decide(state, command, {
+        who: operator,
+        now: host.clock.now(),
+        calendar: calendarOf(state?.plan.window ?? null, freezes, state?.plan.policy ?? ''),
+      })
+    })
+    // Each endpoint's table names the refusals that its own command can have.
+    if (refusal) return refusal as Refused<C>
+    await wakeUp(tenant, rotation, call.correlation)
+    return detail(tenant, rotation) as Promise<Exclude<Awaited<ReturnType<typeof detail>>, Refused>>
+  }
+
+  async function wakeUp(tenant: string, rotation: string, correlation: string, chain?: readonly string[]) {
+    const { state } = await readRotation(host, tenant, rotation)
+    if (!state) return
+    const cause = { correlation: correlation.slice(0, 80), causation: correlation.slice(0, 80) }
+    await host.tx(tenant, (tx) =>
+      host.send(tx, [
+        wake(
+          state,
+          `${chain ? 'merge' : 'asked'}-${state.position}-${host.ids.uuid()}`,
+          cause,
+          chain ? { chain } : {},
+        ),
+      ]),
+    )
+  }
+
+  const writesOff = () =>
+    refuse(
+      'writes-off',
+      'Writing to the cloud is switched off. An administrator switches it on under Settings, Rotation.',
+    )
+
+  const handlers: Handlers<typeof rotationHttp> = {
+    ...policyHandlers(parts),
+
+    planRotation: async ({ who, body, address, correlation, signal }) => {
+      const rotation = host.ids.opaque('rotation')
+      const state = await planRotation(
+        parts,
+        who.tenant,
+        {
+          ...body,
+          trigger: 'operator',
+          rotation,
+          by: actorOf(who, address),
+          cause: { correlation: correlation.slice(0, 80), causation: correlation.slice(0, 80) },
+        },
+        signal,
+      )
+      if (isRefused(state)) return state
+      const planned = await detail(who.tenant, rotation)
+      if (isRefused(planned)) throw new Error('the plan cannot be read back')
+      return planned
+    },
+
+    listRotations: ({ who, query }) => host.tx(who.tenant, (tx) => listRuns(tx, query)),
+
+    readRotation: ({ who, params }) => detail(who.tenant, params.rotation),
+
+    watchRotation: async ({ who, params, signal }) => {
+      const first = await detail(who.tenant, params.rotation)
+      if (isRefused(first)) return first
+      async function* watch() {
+        let shown = ''
+        for (let turn = 0; turn < WATCH_TURNS && !signal.aborted; turn++) {
+          const now = turn === 0 ? first : await detail(who.tenant, params.rotation)
+          if (isRefused(now)) return
+          const text = JSON.stringify(now)
+          if (text !== shown) yield { event: 'rotation', data: now }
+          shown = text
+          if (now.endedAt !== null) return
+          await pause(WATCH_EVERY_MS, signal)
+        }
+      }
+      return eventStream(watch(), signal)
+    },
+
+    requestRotation: async (call) => {
+      if (!(await writesOn(host, call.who.tenant))) return writesOff()
+      return steer(call, { do: 'request', ...call.body }, call.body.breakGlass ?? undefined)
+    },
+    approveRotation: async (call) => {
+      if (!(await writesOn(host, call.who.tenant))) return writesOff()
+      return steer(call, { do: 'approve', planHash: call.body.planHash })
+    },
+    rejectRotation: (call) => steer(call, { do: 'reject', ...call.body }, call.body.reason),
+    pauseRotation: (call) => steer(call, { do: 'pause' }),
+    resumeRotation: (call) => steer(call, { do: 'resume' }),
+    rollBackRotation: (call) => steer(call, { do: 'roll-back', ...call.body }, call.body.reason),
+    takeOverRotation: (call) => steer(call, { do: 'take-over', ...call.body }, call.body.reason),
+    goOnRotation: (call) => steer(call, { do: 'go-on', ...call.body }, call.body.reason),
+    settleDependent: (call) => {
+      const { dependent } = call.params
+      return call.body.verdict === 'confirmed'
+        ? steer(call, { do: 'confirm-dependent', dependent })
+        : steer(call, { do: 'waive-dependent', dependent, reason: call.body.reason }, call.body.reason)
+    },
+    waiveUse: (call) => steer(call, { do: 'waive-use', ...call.body }, call.body.reason),
+
+    mergeCertificate: async ({ who, params, body, correlation }) => {
+      const { state } = await readRotation(host, who.tenant, params.rotation)
+      if (!state) return refuse('no-such-rotation', 'No rotation of this id is known.')
+      if (isOver(state)) return refuse('rotation-over', `The rotation has ended: ${state.stage}.`)
+      if (state.pending?.awaits !== 'merge')
+        return refuse('not-awaited', 'This rotation does not wait for a signed certificate.')
+      await wakeUp(who.tenant, params.rotation, correlation, body.chain)
+      return detail(who.tenant, params.rotation)
+    },
+
+    readCalendar: async ({ who, query }) => {
+      const from = Temporal.Instant.from(query.from)
+      const until = Temporal.Instant.from(query.until)
+      const days = from.until(until).total('hours') / 24
+      if (days <= 0 || days > RANGE_DAYS)
+        return refuse('bad-range', `The range must be more than nothing and at most ${RANGE_DAYS} days.`, [
+          { field: 'query.until', message: 'is out of range' },
+        ])
+      const items = await host.tx(who.tenant, (tx) => calendarEntries(tx, from, until))
+      return { items: items.slice(0, MOST_ENTRIES), cut: items.length > MOST_ENTRIES }
+    },
+
+    declareFreeze: async ({ who, body, address, correlation }) => {
+      if (Temporal.Instant.compare(body.from, body.until) >= 0)
+        return refuse('bad-range', 'A freeze must end after it begins.', [
+          { field: 'body.until', message: 'must be later than from' },
+        ])
+      const freeze = host.ids.opaque('freeze')
+      await decided<never>(host, who.tenant, CALENDAR, actorOf(who, address), correlation, () => [
+        fact('rotation.freeze-declared', { freeze, ...body }),
+      ])
+      return { freeze }
+    },
+
+    liftFreeze: async ({ who, params, address, correlation }) =>
+      (await decided(host, who.tenant, CALENDAR, actorOf(who, address), correlation, (events) => {
+        const last = events.findLast((e) => 'freeze' in e.data && e.data.freeze === params.freeze)
+        return last?.type === 'rotation.freeze-declared'
+          ? [fact('rotation.freeze-lifted', { freeze: params.freeze })]
+          : refuse('no-such-freeze', 'No freeze of this id holds.')
+      })) ?? undefined,
+
+    listAdvice: ({ who }) => host.tx(who.tenant, async (tx) => ({ items: await adviceOf(tx) })),
+
+    readWindow: ({ body }) => {
+      const wrong = windowProblem(body.window)
+      if (wrong)
+        return Promise.resolve(
+          refuse('bad-window', `The window’s ${wrong.field} ${wrong.message}.`, [
+            { field: `body.window.${wrong.field}`, message: wrong.message },
+          ]),
+        )
+      const calendar = calendarOf(body.window, [], '')
+      const openings: { from: string; until: string | null }[] = []
+      for (let at = host.clock.now(); openings.length < 5; ) {
+        const next = calendar.next(at)
+        if (!next?.closesAt) break
+        openings.push({ from: iso(next.opensAt), until: iso(next.closesAt) })
+        at = next.closesAt
+      }
+      return Promise.resolve({ openings })
+    },
+
+    readRotationSettings: async ({ who }) => ({
+      writes: await writesOn(host, who.tenant),
+      entitled: await guard.entitled('cloud-writes'),
+      demonstration: host.origin === 'demo',
+    }),
+
+    switchWrites: async ({ who, body, address, correlation }) => {
+      await decided<never>(host, who.tenant, SETTINGS, actorOf(who, address), correlation, (events) => {
+        const on = events.findLast((e) => e.type === 'rotation.writes-switched')?.data.on ?? false
+        return on === body.writes ? [] : [fact('rotation.writes-switched', { on: body.writes })]
+      })
+      return undefined
+    },
+  }
+
+  return bind(rotationHttp, handlers, guard, host.log)
+}
+
+type RunQuery = z.infer<typeof rotationHttp.listRotations.query>
+
+async function listRuns(tx: Tx, query: RunQuery) {
+  const after = timeCursorOf(query.after)
+  const where = `tenant = $1 and ($2::text is null or policy = $2)
+    and ($3::text is null or credential = $3 or replaced_by = $3)
+    and (case $4::text when 'running' then not over when 'ended' then over
+      when 'attention' then needs_operator is not null or stage in ('awaiting-approval', 'blocked') else true end)`
+  const args = [tx.tenant, query.policy ?? null, query.credential ?? null, query.state ?? null]
+  const rows = await tx.rows<{
+    rotation: string
+    policy: string
+    credential: string
+    replaced_by: string | null
+    kind: z.infer<typeof RotationRow>['kind']
+    name: string
+    mode: z.infer<typeof RotationRow>['mode']
+    trigger: z.infer<typeof RotationRow>['trigger']
+    stage: z.infer<typeof RotationRow>['stage']
+    paused: boolean
+    needs_operator: z.infer<typeof RotationRow>['needsOperator']
+    planned_at: string
+    opens_at: string | null
+    ended_at: string | null
+    reason: string | null
+  }>(
+    `select rotation, policy, credential, replaced_by, kind, name, mode, trigger, stage, paused, needs_operator, planned_at,
+       opens_at, ended_at, reason from runs where ${where}
+       and ($5::timestamptz is null or (planned_at, rotation) < ($5, $6)) order by planned_at desc, rotation desc limit $7`,
+    [...args, after?.key ?? null, after?.id ?? null, query.limit + 1],
+  )
+  const [count] = await tx.rows<{ total: number }>(
+    `select count(*)::int as total from runs where ${where}`,
+    args,
+  )
+  const page = rows.slice(0, query.limit)
+  const end = page.at(-1)
+  return {
+    items: page.map((r) => ({
+      rotation: r.rotation,
+      policy: r.policy,
+      credential: r.credential,
+      replacedBy: r.replaced_by,
+      kind: r.kind,
+      name: r.name,
+      mode: r.mode,
+      trigger: r.trigger,
+      stage: r.stage,
+      paused: r.paused,
+      needsOperator: r.needs_operator,
+      plannedAt: instantOf(r.planned_at),
+      opensAt: instantOf(r.opens_at),
+      endedAt: instantOf(r.ended_at),
+      reason: r.reason,
+    })),
+    next: rows.length > query.limit && end ? cursorText({ key: end.planned_at, id: end.rotation }) : null,
+    total: count?.total ?? 0,
+  }
+}
+
+/** Freezes, what is due, the window in which it would be done, and what runs, between two instants. */
+async function calendarEntries(
+  tx: Tx,
+  from: Temporal.Instant,
+  until: Temporal.Instant,
+): Promise<z.input<typeof CalendarEntry>[]> {
+  const freezes = await readFreezes(tx)
+  const within = (at: string) =>
+    Temporal.Instant.compare(at, from) >= 0 && Temporal.Instant.compare(at, until) < 0
+  const entries: z.input<typeof CalendarEntry>[] = freezes
+    .filter((f) => Temporal.Instant.compare(f.until, from) > 0 && Temporal.Instant.compare(f.from, until) < 0)
+    .map((f) => ({
+      kind: 'freeze',
+      from: f.from,
+      until: f.until,
+      name: f.name,
+      policy: f.policies[0] ?? null,
+      rotation: null,
+      freeze: f.freeze,
+    }))
+  const policies = await tx.rows<
+    Parameters<typeof policyOf>[0] & { starts_at: string | null; ends_at: string | null }
+  >(
+    `select p.policy, p.enabled, p.credential, p.cadence_days, p.subject, p.settings, p.selector,
+       coalesce(c.starts_at, i.created) as starts_at, coalesce(c.ends_at, i.expires) as ends_at
+     from policies p left join credentials c on c.tenant = p.tenant and c.asset = p.credential
+     left join items i on i.tenant = p.tenant and i.asset = p.credential
+     where p.tenant = $1 and p.enabled and p.subject is not null and p.settings is not null
+     order by p.policy limit 5000`,
+    [tx.tenant],
+  )
+  for (const row of policies) {
+    const policy = policyOf(row)
+    const due = dueAt(policy, { startsAt: instantOf(row.starts_at), endsAt: instantOf(row.ends_at) })
+    if (!due) continue
+    const late = Temporal.Instant.compare(due, from) < 0
+    const at = late ? from : due
+    const common = { name: policy.subject.name, policy: policy.policy, rotation: null, freeze: null }
+    if (within(iso(at))) entries.push({ kind: 'due', from: iso(at), until: null, ...common })
+    const opening =
+      policy.settings.window && calendarOf(policy.settings.window, freezes, policy.policy).next(at)
+    if (opening && within(iso(opening.opensAt)))
+      entries.push({
+        kind: 'window',
+        from: iso(opening.opensAt),
+        until: opening.closesAt && iso(opening.closesAt),
+        ...common,
+      })
+  }
+  const runs = await tx.rows<{
+    rotation: string
+    policy: string
+    name: string
+    at: string
+    ended_at: string | null
+  }>(
+    `select rotation, policy, name, coalesce(opens_at, planned_at) as at, ended_at from runs
+     where tenant = $1 and stage not in ('planned', 'rejected', 'expired')
+       and coalesce(opens_at, planned_at) < $3 and coalesce(ended_at, 'infinity') >= $2
+     order by planned_at desc limit 500`,
+    [tx.tenant, iso(from), iso(until)],
+  )
+  for (const r of runs)
+    entries.push({
+      kind: 'running',
+      from: instantOf(r.at),
+      until: instantOf(r.ended_at),
+      name: r.name,
+      policy: r.policy,
+      rotation: r.rotation,
+      freeze: null,
+    })
+  return entries.toSorted((a, b) => (a.from < b.from ? -1 : 1))
+}
+
+/** Application secrets that only workloads in Azure use: a managed identity, or a federation, would need none. */
+async function adviceOf(tx: Tx): Promise<z.input<typeof AdviceRow>[]> {
+  const rows = await tx.rows<{ asset: string; name: string; resources: string[]; kinds: string[] }>(
+    `select c.asset, c.app_name as name, array_agg(distinct r.name) as resources, array_agg(distinct r.type) as kinds
+     from credentials c join policies p on p.tenant = c.tenant and p.credential = c.asset and p.enabled
+     join matches m on m.tenant = p.tenant and m.policy = p.policy and m.state = 'verified'
+     join edges e on e.tenant = m.tenant and e.target = m.secret and e.verdict <> 'rejected' and e.confidence >= 70
+     join resources r on r.tenant = e.tenant and r.resource = e.resource
+     where c.tenant = $1 and c.kind = 'secret' group by c.asset, c.app_name order by c.app_name limit 200`,
+    [tx.tenant],
+  )
+  return rows.map(({ asset, name, resources }) => ({
+    credential: asset,
+    name,
+    advice: resources.length === 1 ? ('managed-identity' as const) : ('federation' as const),
+    says:
+      resources.length === 1
+        ? `${resources[0]} runs in Azure and could sign in with its own managed identity. Then there is no secret to rotate.`
+        : `${resources.length} workloads in Azure share this secret. Managed identities, federated with the application, would need none.`,
+    resources,
+  }))
+}

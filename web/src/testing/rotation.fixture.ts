@@ -1,0 +1,329 @@
+import type { MatchRow, PolicyRow, RotationDetail, RotationRow } from '@attestry/contracts/http'
+import { DAY, type Handlers, iso, page, refuse, STEP_MS } from './answers.fixture.ts'
+
+const HASH = 'a1b2c3d4'.repeat(8)
+const now = Date.now()
+const subject = { kind: 'app-secret' as const, at: '5a3fd2b1', part: '0c1d2e3f', name: 'contoso-settlement' }
+const target = { vault: 'vault-payments01', secret: 'settlement-client', content: 'value' as const }
+
+const policies: PolicyRow[] = ['contoso-settlement', 'contoso-hr-feed', 'contoso-checkout-web'].map(
+  (name, n) => ({
+    policy: `policy-000${n}`,
+    enabled: true,
+    credential: `app-secret-000${n}`,
+    subject: { ...subject, name },
+    cadenceDays: 90,
+    settings: {
+      daysBeforeExpiry: 14,
+      targets: [{ ...target, secret: `${name.slice(8)}-client` }],
+      window: n === 0 ? { cron: '0 2 * * 0', zone: 'Europe/Berlin', minutes: 120 } : null,
+      approvals: n === 0 ? 1 : 0,
+      dependents: 'switch',
+      graceHours: 24,
+      prestageDays: null,
+      owner: null,
+    },
+    selector: null,
+    vaultNames: ['kv-payments-prod'],
+    endsAt: iso(now + (5 + 30 * n) * DAY),
+    dueAt: iso(now + (2 + 20 * n) * DAY),
+    matches: { proposed: n === 1 ? 2 : 0, verified: 1, excluded: 0 },
+    running: n === 0 ? { rotation: 'rotation-0001', stage: 'awaiting-approval' } : null,
+    last: n === 2 ? { rotation: 'rotation-0003', stage: 'complete', endedAt: iso(now - 40 * DAY) } : null,
+  }),
+)
+
+const matches: MatchRow[] = [45, 78].map((confidence, n) => ({
+  match: `match-000${n}`,
+  policy: 'policy-0001',
+  policyName: 'contoso-hr-feed',
+  secret: `secret-000${n}`,
+  secretName: n === 0 ? 'feed-password' : 'hr-feed-client-secret',
+  vaultName: 'kv-identity-prod',
+  confidence,
+  signals: n === 0 ? ['name'] : ['name', 'updated-near-start', 'expiry'],
+  state: 'proposed',
+}))
+
+const row = (rotation: string, more: Partial<RotationRow>): RotationRow => ({
+  rotation,
+  policy: 'policy-0000',
+  credential: 'app-secret-0000',
+  replacedBy: null,
+  kind: 'app-secret',
+  name: 'contoso-settlement',
+  mode: 'normal',
+  trigger: 'schedule',
+  stage: 'awaiting-approval',
+  paused: false,
+  needsOperator: null,
+  plannedAt: iso(now - 3_600_000),
+  opensAt: null,
+  endedAt: null,
+  reason: null,
+  ...more,
+})
+const rotations: RotationRow[] = [
+  row('rotation-0001', {}),
+  row('rotation-0002', {
+    name: 'contoso-chargebacks',
+    stage: 'cutover',
+    needsOperator: { step: 'cutover', reason: 'app-chargebacks does not show the new value yet.' },
+    plannedAt: iso(now - 2 * DAY),
+  }),
+  row('rotation-0003', {
+    name: 'contoso-checkout-web',
+    stage: 'complete',
+    plannedAt: iso(now - 42 * DAY),
+    endedAt: iso(now - 40 * DAY),
+    replacedBy: 'app-secret-0002',
+  }),
+]
+
+const detail = (r: RotationRow): RotationDetail => ({
+  ...r,
+  planHash: HASH,
+  expiresAt: iso(now + 6 * DAY),
+  subject: { ...subject, name: r.name },
+  targets: [
+    {
+      ...target,
+      uri: 'https://kv-payments-prod.vault.azure.net',
+      previous: '9f8e7d6c',
+      vaultName: 'kv-payments-prod',
+    },
+  ],
+  snapshot: [
+    {
+      keyId: 'b7c8d9e0-1111-4222-8333-444455556666',
+      type: 'secret',
+      name: 'settlement 2026',
+      startsAt: iso(now - 175 * DAY),
+      endsAt: iso(now + 5 * DAY),
+      mac: null,
+    },
+  ],
+  retires: ['b7c8d9e0-1111-4222-8333-444455556666'],
+  retired: r.stage === 'complete' ? ['b7c8d9e0-1111-4222-8333-444455556666'] : [],
+  diff: [
+    { change: 'add', where: r.name, what: 'a new credential', before: null, after: 'valid until 2027-03-11' },
+    {
+      change: 'change',
+      where: 'kv-payments-prod.vault.azure.net / settlement-client',
+      what: 'serves the new value',
+      before: 'version 9f8e7d6c',
+      after: 'a new version',
+    },
+    {
+      change: 'change',
+      where: 'app-settlement-stage',
+      what: 'is switched and confirmed',
+      before: null,
+      after: 'first, as the canary',
+    },
+    {
+      change: 'change',
+      where: 'app-settlement',
+      what: 'is switched and confirmed',
+      before: null,
+      after: null,
+    },
+    {
+      change: 'remove',
+      where: r.name,
+      what: 'credential b7c8d9e0… is removed',
+      before: null,
+      after: 'only on proof that nobody uses it',
+    },
+  ],
+  risks: ['1 of 2 dependents are less than 70 % sure: app-settlement.'],
+  undo: [
+    'settlement-client serves the value of version 9f8e7d6c again, as a new version.',
+    'Dependents that were switched are told to use it.',
+    'The new credential is removed when nobody can hold it any more (24 h later).',
+  ],
+  approvals: {
+    needed: 1,
+    given: r.stage === 'awaiting-approval' ? [] : ['operator-0002'],
+    requestedBy: 'operator-0009',
+  },
+  ticket: 'CHG-4711',
+  incident: null,
+  breakGlass: false,
+  checks: [],
+  dependents: ['app-settlement-stage', 'app-settlement'].map((name, n) => ({
+    plan: {
+      dependent: `resource-000${n}`,
+      kind: 'app-service-reference',
+      name,
+      at: null,
+      setting: 'SETTLEMENT_SECRET',
+      target: 0,
+      confidence: n === 0 ? 100 : 60,
+      canary: n === 0,
+    },
+    state:
+      r.stage === 'complete'
+        ? 'confirmed'
+        : r.stage === 'cutover'
+          ? n === 0
+            ? 'confirmed'
+            : 'unconfirmed'
+          : 'waiting',
+    note: null,
+    cachedUntil: null,
+  })),
+  pending: null,
+  graceUntil: null,
+  held: null,
+  now: {
+    says:
+      r.stage === 'complete'
+        ? 'It has ended.'
+        : r.needsOperator
+          ? 'Stands still. Old and new credential both work; a person has to decide.'
+          : 'Waits for approval by another person.',
+    until: null,
+  },
+  byHand: ['Switch app-settlement (SETTLEMENT_SECRET) to the new value and look that it works'],
+  record: [
+    {
+      at: r.plannedAt,
+      type: 'planned',
+      by: 'schedule-rotations',
+      seq: 41,
+      says: 'A plan was made. Nothing was changed.',
+    },
+    {
+      at: r.plannedAt,
+      type: 'requested',
+      by: 'schedule-rotations',
+      seq: 42,
+      says: 'Somebody asked for a plan to be carried out.',
+    },
+  ],
+})
+
+/** Rotation's endpoints over a few rows that buttons move. */
+export function rotationHandlers(): Handlers['rotation'] {
+  const none = refuse(404, 'no-such-rotation', 'No rotation of this id is known.')
+  const find = (id: string) => rotations.find((r) => r.rotation === id)
+  const move = (id: string, change: Partial<RotationRow>) => {
+    const at = rotations.findIndex((r) => r.rotation === id)
+    const before = rotations[at]
+    if (!before) return none
+    const after = { ...before, ...change }
+    rotations[at] = after
+    return detail(after)
+  }
+  const to = (change: Partial<RotationRow>) => (given: { params: { rotation: string } }) =>
+    move(given.params.rotation, change)
+  return {
+    listPolicies: ({ query }) => page(policies, query),
+    savePolicy: () => ({ policy: 'policy-0009' }),
+    revisePolicy: () => undefined,
+    disablePolicy: () => undefined,
+    listSelectors: () => ({ items: [] }),
+    saveSelector: () => ({ selector: 'selector-0001' }),
+    disableSelector: () => undefined,
+    listMatches: ({ query }) =>
+      page(
+        matches.filter((m) => !query.state || m.state === query.state),
+        query,
+      ),
+    judgeMatch: ({ params, body }) => {
+      const at = matches.findIndex((m) => m.match === params.match)
+      const before = matches[at]
+      if (!before) return refuse(404, 'no-such-match', 'No match of this id is known.')
+      matches[at] = { ...before, state: body.verdict }
+      return undefined
+    },
+    planRotation: ({ body }) => {
+      const policy = policies.find((p) => p.policy === body.policy)
+      const made = row(`rotation-1${rotations.length}00`, {
+        stage: 'planned',
+        trigger: 'operator',
+        mode: body.mode,
+        policy: body.policy,
+        name: policy?.subject.name ?? '',
+        plannedAt: iso(Date.now()),
+      })
+      rotations.unshift(made)
+      return detail(made)
+    },
+    listRotations: ({ query }) =>
+      page(
+        rotations.filter(
+          (r) =>
+            (!query.credential || r.credential === query.credential || r.replacedBy === query.credential) &&
+            (query.state !== 'attention' || r.needsOperator !== null || r.stage === 'awaiting-approval') &&
+            (query.state !== 'running' || r.endedAt === null) &&
+            (query.state !== 'ended' || r.endedAt !== null),
+        ),
+        query,
+      ),
+    readRotation: ({ params }) => {
+      const found = find(params.rotation)
+      return found ? detail(found) : none
+    },
+    watchRotation: ({ params }) => ({
+      stream(push) {
+        const timer = setInterval(() => {
+          const found = find(params.rotation)
+          if (found) push(detail(found))
+        }, STEP_MS)
+        return () => clearInterval(timer)
+      },
+    }),
+    requestRotation: to({ stage: 'awaiting-approval' }),
+    approveRotation: to({ stage: 'issuing' }),
+    rejectRotation: to({ stage: 'rejected', endedAt: iso(now), reason: 'Rejected.' }),
+    pauseRotation: to({ paused: true }),
+    resumeRotation: to({ paused: false }),
+    rollBackRotation: to({ stage: 'rolling-back', needsOperator: null }),
+    takeOverRotation: to({ stage: 'taken-over', endedAt: iso(now), needsOperator: null }),
+    goOnRotation: to({ needsOperator: null }),
+    settleDependent: to({}),
+    waiveUse: to({}),
+    mergeCertificate: to({}),
+    readCalendar: ({ query }) => ({
+      cut: false,
+      items: [
+        ...policies.map((p) => ({
+          kind: 'due' as const,
+          from: p.dueAt ?? query.from,
+          until: null,
+          name: p.subject.name,
+          policy: p.policy,
+          rotation: null,
+          freeze: null,
+        })),
+        {
+          kind: 'freeze' as const,
+          from: iso(now + 24 * DAY),
+          until: iso(now + 38 * DAY),
+          name: 'Year end',
+          policy: null,
+          rotation: null,
+          freeze: 'freeze-0001',
+        },
+      ].toSorted((a, b) => (a.from < b.from ? -1 : 1)),
+    }),
+    declareFreeze: () => ({ freeze: 'freeze-0002' }),
+    liftFreeze: () => undefined,
+    listAdvice: () => ({
+      items: [
+        {
+          credential: 'app-secret-0001',
+          name: 'contoso-hr-feed',
+          advice: 'managed-identity',
+          says: 'func-scim-provisioning runs in Azure and could sign in with its own managed identity. Then there is no secret to rotate.',
+          resources: ['func-scim-provisioning'],
+        },
+      ],
+    }),
+    readWindow: () => ({ openings: [] }),
+    readRotationSettings: () => ({ writes: true, entitled: true, demonstration: true }),
+    switchWrites: () => undefined,
+  }
+}

@@ -14,11 +14,13 @@ import { run as discovery } from './discovery.bench.ts'
 import { run as install } from './install.bench.ts'
 import { run as ledger } from './ledger.bench.ts'
 import type { Row } from './row.ts'
+import { run as sync } from './sync.bench.ts'
 
 const PARTS: Readonly<Record<string, { title: string; run: () => Promise<Row[]> }>> = {
   ledger: { title: 'Ledger: append and verify', run: ledger },
   discovery: { title: 'Discovery: calls, time and memory of a scan', run: discovery },
   compliance: { title: 'Compliance: 40 rules over 100,000 assets', run: compliance },
+  sync: { title: 'Sync: calls and time of a route to AWS', run: sync },
   install: { title: 'The install as a whole', run: install },
 }
 

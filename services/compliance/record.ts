@@ -85,6 +85,7 @@ export interface Facts {
   readonly failedAt?: string
   readonly reason?: string
   readonly runs?: boolean
+  readonly until?: string
 }
 
 /** How the last rotation under a policy ended. */
@@ -231,7 +232,10 @@ const CHANGES: { readonly [T in EventType]?: (event: EventOf<T>) => readonly Cha
   'sync.copy-failed': ({ at, data: { copy, route, secret, reason } }) => [
     put('copy', copy, { route, secret, reason, failedAt: at }),
   ],
-  'sync.worker-started': ({ data }) => [put('worker', data.worker, { runs: true })],
+  'sync.worker-started': ({ data: { worker, until } }) => [
+    put('worker', worker, { runs: true, ...(until === undefined ? {} : { until }) }),
+  ],
+  'sync.worker-seen': ({ data: { worker, until } }) => [put('worker', worker, { runs: true, until })],
   'sync.worker-lost': ({ data }) => [put('worker', data.worker, { runs: false })],
 }
 

@@ -207,12 +207,14 @@ function matchOf(known: Known, id: string): Subjects['match'] | undefined {
 function routeOf(known: Known, id: string): Subjects['route'] | undefined {
   const r = known.get(id)
   if (r?.kind !== 'route' || !present(known, r)) return undefined
-  let workerRuns = false
-  for (const worker of known.of('worker')) workerRuns ||= worker.facts.runs === true
+  const running = [...known.of('worker')].filter((worker) => worker.facts.runs === true)
+  const ends = running.map((worker) => at(worker.facts.until) ?? Number.POSITIVE_INFINITY)
+  const last = Math.max(...ends)
   return {
     ...common('route', id),
     active: r.facts.state === 'active',
-    workerRuns,
+    workerRuns: running.length > 0,
+    workerUntil: Number.isFinite(last) ? last : null,
   }
 }
 

@@ -80,6 +80,8 @@ export interface Match extends Common<'match'> {
 export interface Route extends Common<'route'> {
   readonly active: boolean
   readonly workerRuns: boolean
+  /** When the last word of a running worker lapses; null: none runs, or one that set no end. */
+  readonly workerUntil: number | null
 }
 
 /** A secret on its way along a route, with its latest success and failure. */

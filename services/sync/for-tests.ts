@@ -68,6 +68,10 @@ export interface Synced extends AsyncDisposable {
   /** Writes a value as a person at the vault would. */
   put(vault: 'from' | 'to', name: string, value: string, more?: object): Promise<void>
   remove(vault: 'from' | 'to', name: string): Promise<void>
+  /** Has a copy that waits tried now, as if its time had come. */
+  retryNow(copy: string): Promise<void>
+  /** When the commands that wait are due, in epoch milliseconds. */
+  waiting(): Promise<number[]>
   /** Everything that the database holds, as text. */
   everything(): Promise<string>
 }
@@ -201,6 +205,31 @@ export async function synced(
     twin,
     put: async (vault, name, value, more = {}) => void (await people[vault].setSecret(name, value, more)),
     remove: async (vault, name) => void (await people[vault].beginDeleteSecret(name, { intervalInMs: 50 })),
+    retryNow: async (copy) => {
+      const host = test.host('sync')
+      await host.tx('acme', async (tx) => {
+        await tx.rows(
+          `update copy set body = jsonb_set(body, '{retryAt}', to_jsonb('2020-01-01T00:00:00.000Z'::text))
+           where tenant = $1 and copy = $2`,
+          ['acme', copy],
+        )
+        await tx.rows(
+          `update pending_command set due_at = now(), sent_at = null where tenant = $1 and command = 'run' and outcome is null`,
+          ['acme'],
+        )
+      })
+      await test.settle()
+    },
+    waiting: async () => {
+      const host = test.host('sync')
+      const rows = await host.tx('acme', (tx) =>
+        tx.rows<{ at: number }>(
+          `select (extract(epoch from due_at) * 1000)::float8 as at from pending_command where tenant = $1 and outcome is null`,
+          ['acme'],
+        ),
+      )
+      return rows.map((row) => row.at)
+    },
     everything: async () => {
       const host = test.host('sync')
       const tables = [

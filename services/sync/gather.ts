@@ -4,7 +4,7 @@ import type { Connector } from './connector.ts'
 import { placeOf } from './account.ts'
 import type { Copy } from './copy.ts'
 import { foldedName, targetName } from './mapping.ts'
-import { isSettled, type PlanInput, suspects, unseen } from './plan.ts'
+import { doubtful, isSettled, type PlanInput, suspects, unseen } from './plan.ts'
 import type { Route } from './route.ts'
 import type { Capabilities, Looked, RemoteEntry, Source, SourceItem, Target } from './targets/target.ts'
 
@@ -167,14 +167,15 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
     idOf,
   })
   const now = host.clock.now()
-  const describe = new Set(only === null ? [...unseen(draft()), ...slice(parts, known, now)] : [])
-  if (describe.size > 0) {
-    const better = new Map<string, RemoteEntry>()
-    await each([...describe], LOOKS_IN_FLIGHT, async (name) => {
+  if (only === null) {
+    const names = new Set([...unseen(draft()), ...doubtful(draft()), ...slice(parts, known, now)])
+    const byName = new Map(remotes.map((entry) => [foldedName(entry.name, can), entry]))
+    await each([...names], LOOKS_IN_FLIGHT, async (name) => {
       const entry = await target.describe(name, signal)
-      if (entry) better.set(entry.name, entry)
+      if (entry) byName.set(foldedName(name, can), entry)
+      else byName.delete(foldedName(name, can))
     })
-    remotes = remotes.map((entry) => better.get(entry.name) ?? entry)
+    remotes = [...byName.values()]
   }
   const versions = new Map<string, string>()
   await each(suspects(draft()), LOOKS_IN_FLIGHT, async ({ name, secret }) => {

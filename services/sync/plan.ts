@@ -169,6 +169,21 @@ export function unseen(
   })
 }
 
+/**
+ * Copies of which the listing does not show what was last written there. Listings of some providers lag behind, so
+ * each is described before anything is concluded from it.
+ */
+export function doubtful(input: Pick<PlanInput, 'remotes' | 'can' | 'known'>): string[] {
+  const remotes = remotesByName(input)
+  return [...input.known.values()].flatMap((copy) => {
+    if (!copy.written || copy.targetName === '') return []
+    const remote = remotes.get(foldedName(copy.targetName, input.can))
+    return remote?.state === 'live' && remote.mark !== null && unwrittenSince(remote, copy)
+      ? []
+      : [copy.targetName]
+  })
+}
+
 type Verdict = Pick<PlanEntry, 'action' | 'reason'> & Partial<Pick<PlanEntry, 'steps' | 'drift'>>
 
 const conflict = (reason: Reason, drift: Drift | null = null): Verdict => ({

@@ -22,6 +22,7 @@ const Evidence = lazy(() => import('./evidence/evidence.tsx').then((m) => ({ def
 const Activity = lazy(() => import('./activity/activity.tsx').then((m) => ({ default: m.Activity })))
 const Settings = lazy(() => import('./settings/settings.tsx').then((m) => ({ default: m.Settings })))
 const Operations = lazy(() => import('./operations/operations.tsx').then((m) => ({ default: m.Operations })))
+const Sync = lazy(() => import('./sync/sync.tsx').then((m) => ({ default: m.Sync })))
 const Nowhere = lazy(() => import('./shell/nowhere.tsx').then((m) => ({ default: m.Nowhere })))
 
 /** A session ends on the server; the first refused read tells, and the door opens. */
@@ -64,6 +65,7 @@ export function App() {
         <Route path="/activity" component={Activity} />
         <Route path="/settings/:part?" component={Settings} />
         <Route path="/operations" component={Operations} />
+        <Route path="/sync" component={Sync} />
         <Route path="*" component={Nowhere} />
       </Router>
     </QueryClientProvider>

@@ -20,7 +20,7 @@ const BY_CONTEXT: Readonly<Record<string, readonly string[]>> = {
   licensing: ['gateway.licenseStatus'],
   ledger: [],
   rotation: ['compliance'],
-  sync: ['compliance'],
+  sync: ['sync', 'compliance'],
 }
 
 /** Always old after an event: the list of the ledger itself, and how far everybody is. */

@@ -70,6 +70,9 @@ const routesOf = (active: number, all: number): EventOf[] =>
     route(`r${i}`),
     ...(i < active ? [] : [happened('sync.route-paused', { route: id('route', `r${i}`) })]),
   ]).flat()
+const WORKER = id('worker', 'one')
+const startedUntil = (until: string) => happened('sync.worker-started', { worker: WORKER, until })
+const seenUntil = (until: string) => happened('sync.worker-seen', { worker: WORKER, until })
 const copiesOf = (good: number, all: number): EventOf[] =>
   Array.from({ length: all }, (_, i) => (i < good ? copied(`c${i}`) : copyFailed(`c${i}`)))
 
@@ -468,6 +471,19 @@ const GOLDEN: readonly Golden[] = [
   ['a dependency of 69 %', 'VM005', 'fail', [uses({ found: [edge(SECRET, { confidence: 69 })] })]],
   // Sync.
   ['an active route and no worker ever', 'SYN003', 'fail', [route()]],
+  [
+    'a worker whose last word still holds',
+    'SYN003',
+    'pass',
+    [route(), startedUntil(inDays(-1)), seenUntil(inDays(0, 1000))],
+  ],
+  ['a worker whose last word lapsed', 'SYN003', 'fail', [route(), startedUntil(inDays(0))]],
+  [
+    'a resumed route',
+    'SYN001',
+    'pass',
+    [...routesOf(0, 1), happened('sync.route-resumed', { route: id('route', 'r0') })],
+  ],
   ['a paused route and no worker', 'SYN003', 'not-applicable', routesOf(0, 1)],
   ['a failure exactly 24 hours ago', 'SYN004', 'fail', [copyFailed('a', inDays(-1)), copied('a')]],
   [

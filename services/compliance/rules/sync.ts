@@ -48,8 +48,11 @@ export const sync = rules('sync', [
     says: 'While a sync route is active, a sync worker runs.',
     remedy: 'Start the sync worker and see why it ended.',
     over: 'route',
-    holds: (r) => (r.active ? r.workerRuns : 'not-applicable'),
+    holds: (r, { now }) =>
+      r.active ? r.workerRuns && (r.workerUntil === null || r.workerUntil > now) : 'not-applicable',
     reason: () => 'The route is active and no sync worker runs.',
+    // Of a service of which no process is left nobody says that it is lost: its last word lapses.
+    turns: (r) => [r.workerUntil],
   },
   {
     id: 'SYN004',

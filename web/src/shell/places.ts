@@ -46,6 +46,14 @@ export const PLACES: readonly Place[] = [
     words: 'posture unreachable firewall',
   },
   {
+    path: '/sync',
+    name: 'Sync',
+    key: 'y',
+    group: 'Estate',
+    needs: http.sync.readStatus,
+    words: 'routes copies aws google targets drift conflicts plan kill switch',
+  },
+  {
     path: '/compliance',
     name: 'Compliance',
     key: 'c',

@@ -15,6 +15,7 @@ import Settings from 'lucide-solid/icons/settings'
 import ShieldAlert from 'lucide-solid/icons/shield-alert'
 import Sun from 'lucide-solid/icons/sun'
 import Vault from 'lucide-solid/icons/vault'
+import Waypoints from 'lucide-solid/icons/waypoints'
 import {
   createEffect,
   createSignal,
@@ -47,6 +48,7 @@ const ICONS: Readonly<Record<string, typeof Gauge>> = {
   '/findings': ShieldAlert,
   '/inventory': Boxes,
   '/vaults': Vault,
+  '/sync': Waypoints,
   '/compliance': ListChecks,
   '/evidence': FileCheck,
   '/activity': Activity,

@@ -256,6 +256,8 @@ export const syncEvents = events('sync', {
       run: OpaqueId.optional(),
       sourceName: committed(z.string()).optional(),
       targetName: committed(z.string()).optional(),
+      /** When the source that failed last changed: once it moved, what was set aside is tried again. */
+      sourceUpdated: Instant.nullable().optional(),
     }),
   },
   'copy-replayed': {

@@ -154,7 +154,9 @@ export async function copyItem(work: CopyWork, entry: PlanEntry, copy: Copy | un
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof Stopped && CONFLICTS.has(error.refusal.refused)) return 'conflict'
-    await record([failureOf(error, work, { ...ids, ...names }, copy)])
+    await record([
+      failureOf(error, work, { ...ids, ...names, sourceUpdated: held?.item.updated ?? null }, copy),
+    ])
     if (!(error instanceof Stopped || error instanceof Denied || error instanceof Transient))
       host.log.error({ error, copy: entry.copy, route: work.route }, 'A copy broke')
     return 'failed'
@@ -255,7 +257,11 @@ async function disable(work: CopyWork, entry: PlanEntry, ids: Ids, record: Recor
 function failureOf(
   error: unknown,
   work: CopyWork,
-  about: Ids & { readonly sourceName: string; readonly targetName: string },
+  about: Ids & {
+    readonly sourceName: string
+    readonly targetName: string
+    readonly sourceUpdated: string | null
+  },
   copy: Copy | undefined,
 ): Fact {
   const attempt = (copy?.state === 'retrying' ? copy.attempt : 0) + 1

@@ -37,6 +37,8 @@ export interface Copy {
   readonly attempt: number
   readonly retryAt: string | null
   readonly failedAt: string | null
+  /** When the source that failed had last changed, by its vault’s own clock; null where it could not be read. */
+  readonly failedUpdated: string | null
   readonly reason: string | null
   readonly drift: { readonly what: Drift; readonly found: string | null } | null
   /** What a person gave to the route: the version that was there. */
@@ -85,6 +87,7 @@ export const plannedCopy = ({ copy, route, secret }: Pick<Copy, 'copy' | 'route'
   attempt: 0,
   retryAt: null,
   failedAt: null,
+  failedUpdated: null,
   reason: null,
   drift: null,
   adopted: null,
@@ -131,6 +134,7 @@ export function evolveCopy(before: Copy | null, event: CopyEvent): Copy {
         attempt: data.attempt,
         retryAt: data.retryAt,
         failedAt: at,
+        failedUpdated: data.sourceUpdated ?? null,
         reason: data.reason,
       }
     }

@@ -281,7 +281,7 @@ const CASES: readonly [string, Scene, Expected][] = [
     'a copy that was set aside is tried again when its source moves',
     {
       items: [item('db', { updated: '2026-02-25T00:00:00.000Z' })],
-      copies: [copy('db', { state: 'failed', failedAt: LATER, written: null })],
+      copies: [copy('db', { state: 'failed', failedAt: LATER, failedUpdated: LONG_AGO, written: null })],
     },
     ['create', 'new', ['create']],
   ],

@@ -288,7 +288,7 @@ function owned(item: SourceItem, remote: RemoteEntry, copy: Copy | undefined, in
 /** A copy that failed waits for its time or for a person, unless its source moved since. */
 function waiting(item: SourceItem, copy: Copy | undefined, now: Temporal.Instant): Verdict | null {
   if (!copy?.failedAt || (copy.state !== 'retrying' && copy.state !== 'failed')) return null
-  const moved = item.updated !== null && Date.parse(item.updated) > Date.parse(copy.failedAt)
+  const moved = copy.failedUpdated !== null && item.updated !== copy.failedUpdated
   if (copy.state === 'failed') return moved ? null : skip('set-aside')
   return copy.retryAt !== null && Temporal.Instant.compare(copy.retryAt, now) > 0 ? skip('retrying') : null
 }

@@ -316,6 +316,8 @@ export class Killed extends Error {
 /** What outlives a process. */
 export interface Record {
   readonly events: EventOf[]
+  /** How far the machine's clock is off from the cloud's and the database's. */
+  skewMs?: number
 }
 
 /** One process that works on a rotation. */
@@ -348,7 +350,7 @@ export class Process {
   }
 
   now(): Temporal.Instant {
-    return Temporal.Instant.fromEpochMilliseconds(this.shop.cloud.clock.now())
+    return Temporal.Instant.fromEpochMilliseconds(this.shop.cloud.clock.now() + (this.record.skewMs ?? 0))
   }
 
   work(): Work {
@@ -387,7 +389,8 @@ export class Process {
         seq: position,
         stream: ROTATION,
         position,
-        at: this.now().toString(),
+        // By the database's clock, as the ledger stamps it.
+        at: new Date(this.shop.cloud.clock.now()).toISOString(),
         id: String(position),
         by: { kind: 'operator', id: 'operator-0001' },
         cause: { correlation: 'c', causation: 'c' },
@@ -471,7 +474,7 @@ export class Process {
     const { clock } = this.shop.cloud
     const what = next(this.state, this.now(), ALWAYS)
     const waitFor = (until: Temporal.Instant | null) => {
-      const ms = until === null ? 0 : until.epochMilliseconds - clock.now()
+      const ms = until === null ? 0 : until.epochMilliseconds - this.now().epochMilliseconds
       if (ms > 0) clock.advance(ms)
     }
     if ('over' in what) return 'over'
@@ -524,11 +527,22 @@ export class Process {
     ])
   }
 
+  /** A person tries again what was not answered. */
+  async #bring(): Promise<void> {
+    for (let tries = 0; tries < 3; tries++)
+      try {
+        return await this.merge()
+      } catch (error) {
+        if (this.dead) throw new Killed('killed', { cause: error })
+        if (!(error instanceof Transient)) throw error
+      }
+  }
+
   /** Turns until it is over or waits for a person; a certificate that somebody else signs is brought. */
   async run(most = 150): Promise<string> {
     for (let turns = 0; turns < most; turns++) {
       const did = await this.turn()
-      if (did === 'follow' && this.state?.pending?.awaits === 'merge') await this.merge()
+      if (did === 'follow' && this.state?.pending?.awaits === 'merge') await this.#bring()
       else if (did === 'over' || /^wait (person|request|approval|confirmation|paused|merge)$/.test(did))
         return did
     }

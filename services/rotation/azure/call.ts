@@ -63,7 +63,7 @@ export async function unlessAbsent<T>(work: Promise<T>, codes: RegExp = /NotFoun
 export const readOptions = ({ access }: Azure) => access.clientOptions()
 export const writeOptions = ({ access }: Azure) => ({
   ...access.clientOptions(),
-  retryOptions: { maxRetries: 0 },
+  retryOptions: { maxRetries: 0, retryDelayInMs: 0, maxRetryDelayInMs: 0 },
 })
 
 export interface Answer {
@@ -86,10 +86,7 @@ export function restClient(azure: Azure, origin: string) {
     return { pipeline, httpClient }
   }
   const reading = make(readOptions(azure))
-  const writing = make({
-    ...azure.access.clientOptions(),
-    retryOptions: { maxRetries: 0, retryDelayInMs: 0, maxRetryDelayInMs: 0 },
-  })
+  const writing = make(writeOptions(azure))
 
   /** @param path from the root of `origin`, query included */
   return (method: HttpMethods, path: string, signal: AbortSignal, body?: unknown): Promise<Answer> =>

@@ -1,6 +1,6 @@
 import type { PlannedDependent } from '@attestry/contracts'
 import { Denied, Secret } from '@attestry/kit'
-import { type StringDictionary, WebSiteManagementClient } from '@azure/arm-appservice'
+import type { StringDictionary } from '@azure/arm-appservice'
 import { type Azure, call, readOptions, writeOptions } from '../azure/call.ts'
 import type { ResourceManager } from '../azure/rights.ts'
 import type { SecretStore } from '../azure/vault.ts'
@@ -35,13 +35,16 @@ export interface AppServiceParts {
   readonly stores: (uri: string) => SecretStore
 }
 
+/** The client, loaded when first needed: it is the largest of all. */
 const clients = (azure: Azure) => {
   const { credential } = azure.access
+  const client = async (subscription: string, options: ReturnType<typeof readOptions>) => {
+    const { WebSiteManagementClient } = await import('@azure/arm-appservice')
+    return new WebSiteManagementClient(credential, subscription, options)
+  }
   return {
-    reader: (subscription: string) =>
-      new WebSiteManagementClient(credential, subscription, readOptions(azure)),
-    writer: (subscription: string) =>
-      new WebSiteManagementClient(credential, subscription, writeOptions(azure)),
+    reader: (subscription: string) => client(subscription, readOptions(azure)),
+    writer: (subscription: string) => client(subscription, writeOptions(azure)),
   }
 }
 
@@ -71,7 +74,7 @@ export function appServiceReferences({ azure, manager }: AppServiceParts): Switc
   const held = (dependent: PlannedDependent, work: Work) =>
     call(azure, work.signal, async (abortSignal) => {
       const { subscription, group, name } = siteOf(dependent)
-      const one = await reader(subscription).webApps.getAppSettingKeyVaultReference(
+      const one = await (await reader(subscription)).webApps.getAppSettingKeyVaultReference(
         group,
         name,
         settingOf(dependent),
@@ -124,12 +127,16 @@ export function appServiceSettings({ azure, manager, stores }: AppServiceParts):
     call(azure, work.signal, async (abortSignal) => {
       const { subscription, group, name } = siteOf(dependent)
       let etag: string | undefined
-      const { properties = {} } = await reader(subscription).webApps.listApplicationSettings(group, name, {
-        abortSignal,
-        onResponse: ({ headers }) => {
-          etag = headers.get('etag')
+      const { properties = {} } = await (await reader(subscription)).webApps.listApplicationSettings(
+        group,
+        name,
+        {
+          abortSignal,
+          onResponse: ({ headers }) => {
+            etag = headers.get('etag')
+          },
         },
-      })
+      )
       return { properties, etag }
     })
   const write = (
@@ -140,7 +147,7 @@ export function appServiceSettings({ azure, manager, stores }: AppServiceParts):
   ) =>
     call(azure, work.signal, async (abortSignal) => {
       const { subscription, group, name } = siteOf(dependent)
-      await writer(subscription).webApps.updateApplicationSettings(
+      await (await writer(subscription)).webApps.updateApplicationSettings(
         group,
         name,
         { properties },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { PlannedDependent } from '@attestry/contracts'
 import { Denied, Transient } from '@attestry/kit'
-import { ContainerAppsAPIClient, type Revision } from '@azure/arm-appcontainers'
+import type { Revision } from '@azure/arm-appcontainers'
 import { type Azure, call, readOptions, unlessAbsent, writeOptions } from '../azure/call.ts'
 import type { ResourceManager } from '../azure/rights.ts'
 import { type Place, placeOf } from '../issuers/resource.ts'
@@ -30,16 +30,19 @@ const goalText = (goal: Goal): string => goal.versions.map(({ version }) => vers
 
 export function containerApps(azure: Azure, manager: ResourceManager): Switcher {
   const { credential } = azure.access
-  const reader = (subscription: string) =>
-    new ContainerAppsAPIClient(credential, subscription, readOptions(azure))
-  const writer = (subscription: string) =>
-    new ContainerAppsAPIClient(credential, subscription, writeOptions(azure))
+  // Loaded when first needed: an install without container apps never pays for it.
+  const client = async (subscription: string, options: ReturnType<typeof readOptions>) => {
+    const { ContainerAppsAPIClient } = await import('@azure/arm-appcontainers')
+    return new ContainerAppsAPIClient(credential, subscription, options)
+  }
+  const reader = (subscription: string) => client(subscription, readOptions(azure))
+  const writer = (subscription: string) => client(subscription, writeOptions(azure))
 
   const revision = (dependent: PlannedDependent, suffix: string, work: Work): Promise<Revision | null> => {
     const { subscription, group, name } = appOf(dependent)
     return unlessAbsent(
-      call(azure, work.signal, (abortSignal) =>
-        reader(subscription).containerAppsRevisions.getRevision(group, name, `${name}--${suffix}`, {
+      call(azure, work.signal, async (abortSignal) =>
+        (await reader(subscription)).containerAppsRevisions.getRevision(group, name, `${name}--${suffix}`, {
           abortSignal,
         }),
       ),
@@ -51,10 +54,10 @@ export function containerApps(azure: Azure, manager: ResourceManager): Switcher 
     const { subscription, group, name } = appOf(dependent)
     try {
       await call(azure, work.signal, async (abortSignal) => {
-        const app = await reader(subscription).containerApps.get(group, name, { abortSignal })
+        const app = await (await reader(subscription)).containerApps.get(group, name, { abortSignal })
         // Only the request: whether the revision comes up is looked at by whoever confirms.
-        await writer(subscription)
-          .containerApps.update(
+        await (await writer(subscription)).containerApps
+          .update(
             group,
             name,
             { location: app.location, template: { revisionSuffix: suffix } },

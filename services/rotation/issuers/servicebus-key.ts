@@ -1,6 +1,5 @@
 import type { CredentialSubject } from '@attestry/contracts'
 import { Denied, Secret } from '@attestry/kit'
-import { ServiceBusManagementClient } from '@azure/arm-servicebus'
 import { type Azure, call, readOptions, writeOptions } from '../azure/call.ts'
 import type { ResourceManager } from '../azure/rights.ts'
 import { serviceBusSignIn } from '../azure/shared-keys.ts'
@@ -18,10 +17,11 @@ export function serviceBusKeys(azure: Azure, manager: ResourceManager): TwoKeys 
     if (part === null) throw new Denied('NoRule', 'The plan does not say which authorization rule this is')
     return { ...placeOf(id, TYPE), rule: part }
   }
-  const reader = (subscription: string) =>
-    new ServiceBusManagementClient(credential, subscription, readOptions(azure))
-  const writer = (subscription: string) =>
-    new ServiceBusManagementClient(credential, subscription, writeOptions(azure))
+  // Loaded when first needed: an install that rotates no Service Bus key never pays for it.
+  const client = async (subscription: string, options: ReturnType<typeof readOptions>) => {
+    const { ServiceBusManagementClient } = await import('@azure/arm-servicebus')
+    return new ServiceBusManagementClient(credential, subscription, options)
+  }
 
   return {
     kind: 'servicebus-key',
@@ -32,7 +32,12 @@ export function serviceBusKeys(azure: Azure, manager: ResourceManager): TwoKeys 
     list: (subject, signal) =>
       call(azure, signal, async (abortSignal) => {
         const { subscription, group, name, rule } = at(subject)
-        const answer = await reader(subscription).namespaces.listKeys(group, name, rule, { abortSignal })
+        const answer = await (await client(subscription, readOptions(azure))).namespaces.listKeys(
+          group,
+          name,
+          rule,
+          { abortSignal },
+        )
         return new Map(
           (['primaryKey', 'secondaryKey'] as const).flatMap((slot) => {
             const value = answer[slot]
@@ -45,7 +50,7 @@ export function serviceBusKeys(azure: Azure, manager: ResourceManager): TwoKeys 
         const { subscription, group, name, rule } = at(subject)
         if (slot !== 'primaryKey' && slot !== 'secondaryKey')
           throw new Denied('NoSlot', 'A rule has no such key')
-        const answer = await writer(subscription).namespaces.regenerateKeys(
+        const answer = await (await client(subscription, writeOptions(azure))).namespaces.regenerateKeys(
           group,
           name,
           rule,

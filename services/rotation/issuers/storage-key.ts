@@ -1,6 +1,5 @@
 import type { CredentialSubject } from '@attestry/contracts'
 import { Denied, Secret } from '@attestry/kit'
-import { StorageManagementClient } from '@azure/arm-storage'
 import { type Azure, call, readOptions, writeOptions } from '../azure/call.ts'
 import type { ResourceManager } from '../azure/rights.ts'
 import { storageSignIn } from '../azure/shared-keys.ts'
@@ -14,10 +13,11 @@ export function storageKeys(azure: Azure, manager: ResourceManager): TwoKeys {
   const { credential } = azure.access
   const signIn = storageSignIn(azure)
   const at = ({ at: id }: CredentialSubject) => placeOf(id, TYPE)
-  const reader = (subscription: string) =>
-    new StorageManagementClient(credential, subscription, readOptions(azure))
-  const writer = (subscription: string) =>
-    new StorageManagementClient(credential, subscription, writeOptions(azure))
+  // Loaded when first needed: an install that rotates no storage key never pays for it.
+  const client = async (subscription: string, options: ReturnType<typeof readOptions>) => {
+    const { StorageManagementClient } = await import('@azure/arm-storage')
+    return new StorageManagementClient(credential, subscription, options)
+  }
 
   return {
     kind: 'storage-key',
@@ -28,9 +28,13 @@ export function storageKeys(azure: Azure, manager: ResourceManager): TwoKeys {
     list: (subject, signal) =>
       call(azure, signal, async (abortSignal) => {
         const { subscription, group, name } = at(subject)
-        const { keys = [] } = await reader(subscription).storageAccounts.listKeys(group, name, {
-          abortSignal,
-        })
+        const { keys = [] } = await (await client(subscription, readOptions(azure))).storageAccounts.listKeys(
+          group,
+          name,
+          {
+            abortSignal,
+          },
+        )
         return new Map(
           keys.flatMap(({ keyName, value, creationTime }) =>
             keyName === undefined || value === undefined
@@ -42,12 +46,9 @@ export function storageKeys(azure: Azure, manager: ResourceManager): TwoKeys {
     regenerate: (subject, slot, signal) =>
       call(azure, signal, async (abortSignal) => {
         const { subscription, group, name } = at(subject)
-        const { keys = [] } = await writer(subscription).storageAccounts.regenerateKey(
-          group,
-          name,
-          { keyName: slot },
-          { abortSignal },
-        )
+        const { keys = [] } = await (
+          await client(subscription, writeOptions(azure))
+        ).storageAccounts.regenerateKey(group, name, { keyName: slot }, { abortSignal })
         const value = keys.find(({ keyName }) => keyName === slot)?.value
         if (value === undefined)
           throw new Denied('UnreadableAnswer', 'The account did not answer with its new key')

@@ -1,4 +1,5 @@
 import type { BundleManifest } from '@attestry/contracts'
+import { PROCEDURE } from './readme-procedure.ts'
 
 const rule = '-'.repeat(78)
 
@@ -48,6 +49,11 @@ export function readmeText(manifest: BundleManifest): string {
     '3  The signature existed at the time the authority gives. DATA.tsr says the same of the data files:',
     '   openssl ts -verify -data DATA.SHA256SUMS -in DATA.tsr -CAfile tsa-root.pem',
     '',
+    'What is left (no file too many, the hash chain of every event, the tree and its checkpoints, the',
+    'disclosed names) is checked by the lines of Python at the end of this file. Read them, then run:',
+    '',
+    "   sed -n '/^#begin/,/^#end/p' README.txt > verify.py && python3 verify.py",
+    '',
     'Our verifier (attestry verify) does the same and more: it finds added files, walks the hash chain',
     'of every event in log/events.jsonl, opens the disclosed values, and counts the rows of each CSV.',
     '',
@@ -72,6 +78,7 @@ export function readmeText(manifest: BundleManifest): string {
     'report/                the reports: CSV holds every row, PDF is the printable form',
     'log/events.jsonl       the ledger, a line an event; {"leaf":…} where a body was withheld',
     'log/start.json         the chain before the first line',
+    'log/anchors/           checkpoints of the log, signed and time-stamped: <size>.checkpoint and .tsr',
     'log/disclosures.jsonl  salts and values of the private fields that were disclosed',
     'DATA.SHA256SUMS        the data files; DATA.tsr is the timestamp over it',
     'SHA256SUMS             every file but those under sig/',
@@ -79,6 +86,8 @@ export function readmeText(manifest: BundleManifest): string {
     '',
     'In the CSV files one apostrophe in front of a field guards it against being run as a formula;',
     'remove it to read the value.',
+    '',
+    PROCEDURE,
     '',
   ].join('\n')
 }

@@ -13,6 +13,7 @@ import { run as compliance } from './compliance.bench.ts'
 import { run as discovery } from './discovery.bench.ts'
 import { run as install } from './install.bench.ts'
 import { run as ledger } from './ledger.bench.ts'
+import { run as license } from './license.bench.ts'
 import type { Row } from './row.ts'
 import { run as sync } from './sync.bench.ts'
 
@@ -21,6 +22,7 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<Row[]> 
   discovery: { title: 'Discovery: calls, time and memory of a scan', run: discovery },
   compliance: { title: 'Compliance: 40 rules over 100,000 assets', run: compliance },
   sync: { title: 'Sync: calls and time of a route to AWS', run: sync },
+  license: { title: 'The licence service: a fleet of 100,000 installs', run: license },
   install: { title: 'The install as a whole', run: install },
 }
 

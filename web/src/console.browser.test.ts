@@ -45,7 +45,7 @@ const PAGES: readonly (readonly [name: string, address: string, shows: string])[
   ['activity', '/activity', 'Verify the chain'],
   ['people', '/settings/people', 'vera viewer'],
   ['environments', '/settings/environments', 'Contoso production'],
-  ['licence', '/settings/licence', 'evaluation'],
+  ['licence', '/settings/licence', 'What the next check sends'],
   ['account', '/settings/account', 'Who you are'],
   ['operations', '/operations', 'Stuck work'],
 ]

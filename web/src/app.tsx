@@ -8,6 +8,7 @@ import { createReading } from './reading.ts'
 import { ForcedChange } from './session/change-password.tsx'
 import { ProofProvider } from './session/proof.tsx'
 import { SessionProvider } from './session/session.tsx'
+import { EnterAsAuditor, LINK_PATH } from './session/enter.tsx'
 import { SignIn } from './session/sign-in.tsx'
 import { Shell } from './shell/shell.tsx'
 import { Wordmark } from './shell/mark.tsx'
@@ -80,6 +81,9 @@ function Door(props: ParentProps) {
   const out = (): boolean => session.problem()?.status === 401
   return (
     <Switch fallback={<main class="door" aria-busy="true" />}>
+      <Match when={window.location.pathname === LINK_PATH}>
+        <EnterAsAuditor />
+      </Match>
       <Match when={out()}>
         <SignIn ended={wasIn()} />
       </Match>

@@ -9,7 +9,8 @@ import { createPages } from '../pages.ts'
 import { createAction } from '../reading.ts'
 import { rolesNeeded } from '../session/roles.ts'
 import { useSession } from '../session/session.tsx'
-import { duration } from '../time.ts'
+import { startOfDay } from '../evidence/period.ts'
+import { duration, localZone } from '../time.ts'
 import { Button } from '../ui/button.tsx'
 import { Code } from '../ui/copy.tsx'
 import { Filter } from '../ui/field.tsx'
@@ -80,6 +81,22 @@ const COLUMNS: readonly Column<Row>[] = [
   },
 ]
 
+const KINDS = [
+  ['operator', 'people'],
+  ['service', 'services'],
+  ['schedule', 'schedules'],
+  ['install', 'the install'],
+] as const
+
+/** A kind of actor as the address says it; anything else filters nothing. */
+const kindOf = (text: string): { kind?: (typeof KINDS)[number][0] } => {
+  const found = KINDS.find(([kind]) => kind === text)
+  return found ? { kind: found[0] } : {}
+}
+
+const dayAfter = (day: string): string =>
+  new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10)
+
 /** The ledger as it grows, and whether its chain holds. */
 export function Activity() {
   const { may } = useSession()
@@ -100,11 +117,22 @@ export function Activity() {
 
 function Ledger() {
   const { may } = useSession()
-  const address = useAddress('/activity', ['type', 'actor', 'event'])
+  const zone = localZone()
+  const exportAddress = (format: 'csv' | 'jsonl'): string => {
+    const { from, to } = filters()
+    return api.audit.exportAudit.address({
+      query: { format, ...(from ? { from } : {}), ...(to ? { to } : {}) },
+    })
+  }
+  const address = useAddress('/activity', ['type', 'actor', 'kind', 'from', 'to', 'event'])
   const filters = createMemo(
     () => ({
       ...(address.get('type') ? { type: address.get('type') } : {}),
       ...(address.get('actor') ? { actor: address.get('actor') } : {}),
+      ...kindOf(address.get('kind')),
+      ...(address.get('from') ? { from: startOfDay(address.get('from'), zone) } : {}),
+      // The day itself is meant too.
+      ...(address.get('to') ? { to: startOfDay(dayAfter(address.get('to')), zone) } : {}),
     }),
     undefined,
     { equals: (a, b) => JSON.stringify(a) === JSON.stringify(b) },
@@ -134,6 +162,46 @@ function Ledger() {
             onChange={(type) => address.set({ type })}
             options={[['', 'any'], ...TYPES.map((t) => [t, t] as const)]}
           />
+          <Filter
+            label="By"
+            value={address.get('kind')}
+            onChange={(kind) => address.set({ kind })}
+            options={[['', 'anybody'], ...KINDS]}
+          />
+          <label class="filter">
+            <span>From</span>
+            <input
+              type="date"
+              value={address.get('from')}
+              onChange={(event) => address.set({ from: event.currentTarget.value })}
+            />
+          </label>
+          <label class="filter">
+            <span>To</span>
+            <input
+              type="date"
+              value={address.get('to')}
+              onChange={(event) => address.set({ to: event.currentTarget.value })}
+            />
+          </label>
+          <Show when={may(api.audit.exportAudit)}>
+            <a
+              class="button"
+              href={exportAddress('csv')}
+              download=""
+              title="The period above; itself an event."
+            >
+              Export CSV
+            </a>
+            <a
+              class="button"
+              href={exportAddress('jsonl')}
+              download=""
+              title="The period above; itself an event."
+            >
+              Export JSONL
+            </a>
+          </Show>
           <Show when={address.get('actor')}>
             <button type="button" class="chip" aria-pressed="true" onClick={() => address.set({ actor: '' })}>
               By <code>{address.get('actor')}</code> ×
@@ -172,6 +240,8 @@ function Ledger() {
                       {row().actorKind} <Code text={row().actorId} label="actor id" short />
                     </span>,
                   ],
+                  ...(row().address ? [['From', row().address] as const] : []),
+                  ...(row().reason ? [['Reason', row().reason] as const] : []),
                   ['Stream', <Code text={row().stream} label="stream" short />],
                   ['Link', <Code text={row().link} label="link" short />],
                 ]}

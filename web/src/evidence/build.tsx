@@ -12,6 +12,10 @@ import { ProblemNotice } from '../ui/notice.tsx'
 import { type Days, offsetWords, periodOf, PRESETS, type Preset, presetDays, todayIn } from './period.ts'
 import { REPORT_TYPES, REPORTS } from './reports.ts'
 
+/** What management usually states; to be changed where it is not so. */
+const STATEMENT =
+  'Management asserts that the records in these reports are complete and accurate for the scope and period stated, to the best of its knowledge, with these exceptions: none.'
+
 /** Asks what a bundle should hold. The period is chosen in local days and shown as the instants it means. */
 export function BuildBundle(props: {
   open: boolean
@@ -25,6 +29,10 @@ export function BuildBundle(props: {
   const [reports, setReports] = createSignal<readonly ReportType[]>(REPORT_TYPES)
   const [preset, setPreset] = createSignal<Preset | 'custom'>('last-30')
   const [custom, setCustom] = createSignal<Days>(presetDays('last-30', today()))
+  const [asserted, setAsserted] = createSignal(false)
+  const [signer, setSigner] = createSignal('')
+  const [office, setOffice] = createSignal('')
+  const [statement, setStatement] = createSignal(STATEMENT)
   const days = (): Days => {
     const chosen = preset()
     return chosen === 'custom' ? custom() : presetDays(chosen, today())
@@ -37,7 +45,8 @@ export function BuildBundle(props: {
   }
   const build = createAction(async () => {
     if (wrong()) return
-    const body = { reports: [...reports()], ...period() }
+    const assertion = asserted() ? { name: signer(), title: office(), statement: statement() } : undefined
+    const body = { reports: [...reports()], ...period(), ...(assertion ? { assertion } : {}) }
     const reply = await proof.guarded(() => api.evidence.requestBundle({ body }))
     if (reply === NOT_PROVED) return
     live.touch([api.evidence.listBundles.id])
@@ -142,6 +151,63 @@ export function BuildBundle(props: {
                 {stamp(period().to, 'UTC').slice(0, 16)} UTC
               </span>
             </p>
+          </Show>
+        </fieldset>
+        <fieldset class="choices">
+          <legend>Management assertion</legend>
+          <label class="choice">
+            <input
+              type="checkbox"
+              checked={asserted()}
+              onChange={(event) => setAsserted(event.currentTarget.checked)}
+            />
+            <span>
+              <strong>Sign a statement</strong>
+              <span class="soft">
+                Printed on the reports with your name and the time, and kept as an event.
+              </span>
+            </span>
+          </label>
+          <Show when={asserted()}>
+            <div class="side-by-side">
+              <Field label="Name">
+                {(id) => (
+                  <input
+                    id={id}
+                    type="text"
+                    required
+                    maxLength={200}
+                    value={signer()}
+                    onInput={(event) => setSigner(event.currentTarget.value)}
+                  />
+                )}
+              </Field>
+              <Field label="Office">
+                {(id) => (
+                  <input
+                    id={id}
+                    type="text"
+                    required
+                    maxLength={200}
+                    value={office()}
+                    onInput={(event) => setOffice(event.currentTarget.value)}
+                  />
+                )}
+              </Field>
+            </div>
+            <Field label="Statement">
+              {(id) => (
+                <textarea
+                  id={id}
+                  required
+                  rows={5}
+                  minLength={20}
+                  maxLength={4000}
+                  value={statement()}
+                  onInput={(event) => setStatement(event.currentTarget.value)}
+                />
+              )}
+            </Field>
           </Show>
         </fieldset>
         <ProblemNotice problem={build.problem()} />

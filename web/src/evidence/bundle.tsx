@@ -5,6 +5,7 @@ import { api } from '../api.ts'
 import { useLive } from '../live.tsx'
 import { bytes, count } from '../numbers.ts'
 import { createAction } from '../reading.ts'
+import { useProof } from '../session/proof.tsx'
 import { useSession } from '../session/session.tsx'
 import { exact, localZone, stamp } from '../time.ts'
 import { Badge, type Tone } from '../ui/badge.tsx'
@@ -52,6 +53,13 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
     await api.evidence.cancelBundle({ params: { bundle: props.bundle.bundle } })
     live.touch([api.evidence.listBundles.id])
   })
+  const proof = useProof()
+  const resume = createAction(async () => {
+    const request = { params: { bundle: props.bundle.bundle } }
+    await proof.guarded(() => api.evidence.resumeBundle(request))
+    live.touch([api.evidence.listBundles.id])
+  })
+  const ended = (): boolean => bundle().state === 'failed' || bundle().state === 'cancelled'
   const zone = localZone()
   return (
     <li class="bundle" data-fresh={props.fresh ? '' : undefined} data-state={bundle().state}>
@@ -72,6 +80,15 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
               title="Stops building; nothing is handed out."
             >
               Cancel
+            </Button>
+          </Show>
+          <Show when={ended() && may(api.evidence.resumeBundle)}>
+            <Button
+              busy={resume.busy()}
+              onClick={() => void resume.run()}
+              title="Builds it as it was asked for, from the ledger as it is now."
+            >
+              Build after all
             </Button>
           </Show>
           <Show when={bundle().state === 'sealed' && may(api.evidence.downloadBundle)}>
@@ -95,7 +112,7 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
           asked for <Instant at={bundle().requestedAt} />
         </li>
       </ul>
-      <ProblemNotice problem={cancel.problem()} />
+      <ProblemNotice problem={cancel.problem() ?? resume.problem()} />
       <Show when={isOpen(bundle())}>
         <div class="scan-progress">
           <Progress
@@ -119,6 +136,12 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
           </p>
         )}
       </Show>
+      <Show when={bundle().state === 'expired'}>
+        <p class="soft">
+          Its retention is over and the file was deleted. The facts stay: build the same period again from the
+          ledger.
+        </p>
+      </Show>
       <Show when={bundle().state === 'sealed'}>
         <dl class="bundle-facts">
           <div>
@@ -137,6 +160,31 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
               </div>
             )}
           </Show>
+          <Show when={bundle().assertion}>
+            {(signed) => (
+              <div>
+                <dt>Asserted by</dt>
+                <dd title={signed().statement}>
+                  {signed().name}, {signed().title} <Instant at={signed().at} />
+                </dd>
+              </div>
+            )}
+          </Show>
+          <div>
+            <dt>Fetched</dt>
+            <dd>
+              {bundle().downloads === 0 ? 'never' : `${count(bundle().downloads)} times, last `}
+              <Show when={bundle().downloadedAt}>{(at) => <Instant at={at()} />}</Show>
+              <Show when={bundle().expiresAt}>
+                {(at) => (
+                  <span class="faint">
+                    {' '}
+                    · file kept until <Instant at={at()} />
+                  </span>
+                )}
+              </Show>
+            </dd>
+          </div>
           <Show when={bundle().signingKey}>
             {(key) => (
               <div>

@@ -6,12 +6,14 @@ import { useSession } from '../session/session.tsx'
 import { Refused } from '../ui/notice.tsx'
 import { PageHead } from '../ui/panel.tsx'
 import { Account } from './account.tsx'
+import { Auditors } from './auditors.tsx'
 import { Environments } from './environments.tsx'
 import { Licence } from './licence.tsx'
 import { People } from './people.tsx'
 
 const PARTS = [
   ['people', 'People'],
+  ['auditors', 'Auditors'],
   ['environments', 'Environments'],
   ['licence', 'Licence'],
   ['account', 'Your account'],
@@ -40,6 +42,14 @@ export function Settings() {
             fallback={<Refused what="People" needs={rolesNeeded(api.gateway.listOperators.endpoint)} />}
           >
             <People />
+          </Show>
+        </Match>
+        <Match when={part() === 'auditors'}>
+          <Show
+            when={may(api.gateway.listAuditors)}
+            fallback={<Refused what="Auditors" needs={rolesNeeded(api.gateway.listAuditors.endpoint)} />}
+          >
+            <Auditors />
           </Show>
         </Match>
         <Match when={part() === 'environments'}>

@@ -44,6 +44,7 @@ const PAGES: readonly (readonly [name: string, address: string, shows: string])[
   ['evidence', '/evidence', 'Verify a bundle'],
   ['activity', '/activity', 'Verify the chain'],
   ['people', '/settings/people', 'vera viewer'],
+  ['auditors', '/settings/auditors', 'Example Assurance'],
   ['environments', '/settings/environments', 'Contoso production'],
   ['licence', '/settings/licence', 'What the next check sends'],
   ['account', '/settings/account', 'Who you are'],

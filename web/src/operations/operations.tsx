@@ -11,6 +11,7 @@ import { Button } from '../ui/button.tsx'
 import { Instant } from '../ui/instant.tsx'
 import { Empty, ProblemNotice, Refused, Skeleton } from '../ui/notice.tsx'
 import { PageHead, Panel } from '../ui/panel.tsx'
+import { Streams } from './streams.tsx'
 
 /** How often lag is read while somebody looks, milliseconds. */
 const EVERY_MS = 5000
@@ -99,6 +100,7 @@ function Board() {
                 </For>
               </ul>
             </Panel>
+            <Streams everyMs={EVERY_MS} />
             <Panel title="Services" note="how far each is behind the ledger">
               <div class="table-scroll" tabindex="0" role="region" aria-label="Services and their lag">
                 <table class="table">

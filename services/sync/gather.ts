@@ -179,7 +179,15 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
   }
   const versions = new Map<string, string>()
   await each(suspects(draft()), LOOKS_IN_FLIGHT, async ({ name, secret }) => {
-    const found = looked.get(secret) ?? (await source.look(name, signal))
+    let found: Looked | null
+    try {
+      found = looked.get(secret) ?? (await source.look(name, signal))
+    } catch (error) {
+      if (!(error instanceof Denied || error instanceof Transient)) throw error
+      // Not known to have moved, so nothing is written for it this time.
+      broken ??= { problem: messageOf(error), nothing: false }
+      return
+    }
     // Only a read can tell which of two is the newest, so the plan says to read.
     versions.set(secret, found?.version ?? UNKNOWN)
     if (found) items = items.map((item) => (item.name === name ? found.item : item))
@@ -188,7 +196,7 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
     if (
       copy &&
       updated &&
-      found.version === copy.written?.sourceVersion &&
+      found?.version === copy.written?.sourceVersion &&
       isSettled(updated, now.toString())
     )
       await host.tx(tenant, (tx) =>

@@ -115,7 +115,6 @@ const signingKeys = await kept('signing-keys.json', () => {
   return JSON.stringify([{ kid, jwk }])
 })
 const token = await kept('vendor-token', () => randomBytes(24).toString('base64url'))
-const fleetView = here('../web/fleet-dist')
 
 const miniflare = new Miniflare(
   convertV4MiniflareOptions({
@@ -148,7 +147,6 @@ const miniflare = new Miniflare(
       MAIL_API: '',
       MAIL_FROM: '',
     },
-    ...(existsSync(fleetView) ? { assets: { directory: fleetView, binding: 'ASSETS' } } : {}),
   }),
 )
 
@@ -170,7 +168,7 @@ try {
     ATTESTRY_LICENSE_KEY: key,
   }
   if (options.port !== 0 && !values.child) {
-    console.log(`The licence service answers at ${url.origin}, and the fleet view with it.`)
+    console.log(`The licence service answers at ${url.origin}.`)
     console.log(`Vendor token: ${token}`)
     console.log('An install is pointed at it by:')
     for (const [name, value] of Object.entries(environment)) console.log(`  ${name}='${value}'`)

@@ -11,6 +11,7 @@ import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { run as compliance } from './compliance.bench.ts'
 import { run as discovery } from './discovery.bench.ts'
+import { run as evidence } from './evidence.bench.ts'
 import { run as install } from './install.bench.ts'
 import { run as ledger } from './ledger.bench.ts'
 import { run as license } from './license.bench.ts'
@@ -23,6 +24,7 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<Row[]> 
   compliance: { title: 'Compliance: 40 rules over 100,000 assets', run: compliance },
   sync: { title: 'Sync: calls and time of a route to AWS', run: sync },
   license: { title: 'The licence service: a fleet of 100,000 installs', run: license },
+  evidence: { title: 'Evidence: a million rows as CSV', run: evidence },
   install: { title: 'The install as a whole', run: install },
 }
 

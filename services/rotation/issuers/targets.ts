@@ -272,7 +272,10 @@ export function targetsOf({ stores, manager }: TargetParts) {
           const held = ({ version, tags }: VersionFacts) =>
             version !== current &&
             !markedHere(order, tags) &&
-            (version === target.previous || tags[TAGS.keyId] === keyId)
+            (version === target.previous ||
+              tags[TAGS.keyId] === keyId ||
+              // An attempt that was taken back gave the old value back under a version of its own.
+              tags[TAGS.restored] === order.rotation)
           return versions.filter(held).map((one) => ({ ...one, store, secret: target.secret }))
         }),
       )

@@ -206,10 +206,13 @@ test('approval is another person’s, by the hash, and a rejected plan ends', as
     reason: 'a partner complains',
   })
   expect(back.stage).toBe('rolling-back')
-  await s.until('it is rolled back', async () => {
-    s.advance({ hours: 6 })
-    return (await s.read(planned.rotation)).stage === 'rolled-back'
+  await s.until('the vault serves the old value, and whom it was switched is back', async () => {
+    const { record, dependents } = await s.read(planned.rotation)
+    return record.some((r) => r.type === 'values-restored') && dependents.every((d) => d.state === 'returned')
   })
+  // One jump: a token that ends with it is renewed once.
+  s.advance({ hours: 25 })
+  await s.until('it is rolled back', async () => (await s.read(planned.rotation)).stage === 'rolled-back')
   const again = await plan(policy)
   await request(again)
   const rejected = await s.ok<RotationDetail>(

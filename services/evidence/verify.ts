@@ -17,6 +17,8 @@ import { type Digests, printedProblem, reportsDetail, reportsProblem } from './v
 import type { Files, ZipLimits } from './zip.ts'
 import { readZip } from './zip.ts'
 
+export { sha256InScript } from './sha256.ts'
+
 /** One question that was asked of a bundle. `not-checked` means that it could not be asked, and why. */
 export interface Check {
   readonly id: string

@@ -1,13 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import {
-  auditHttp,
-  complianceHttp,
-  discoveryHttp,
-  type Endpoint,
-  evidenceHttp,
-} from '@attestry/contracts/http'
+import { type Endpoint, http } from '@attestry/contracts/http'
 import {
   bind,
   type Clock,
@@ -96,12 +90,11 @@ export async function testGateway(more: Partial<GatewayOptions> = {}): Promise<T
       secretKey: new Secret('a secret key of thirty-two bytes'),
       stateDir,
       announce: (text) => announced.push(text),
-      mounts: {
-        discovery: echoing(discoveryHttp, guard),
-        compliance: echoing(complianceHttp, guard),
-        evidence: echoing(evidenceHttp, guard),
-        audit: echoing(auditHttp, guard),
-      },
+      mounts: Object.fromEntries(
+        Object.entries(http)
+          .filter(([service]) => service !== 'gateway')
+          .map(([service, table]) => [service, echoing(table, guard)]),
+      ),
       ready: () => Promise.resolve(true),
       license: () => Promise.resolve({ tier: 'evaluation', features: [], state: 'valid', expiresAt: null }),
       async *live(_tenant, signal) {

@@ -13,7 +13,7 @@ import type { VendorKeys } from './signed.ts'
 
 /*
  * A vendor for the install's tests, whose answers can be bent: late, old, another's, badly signed. The wire and the
- * bytes that are signed are those of the Worker, which the test of the whole start runs against.
+ * bytes that are signed are of the same contract that the Worker answers by.
  */
 
 const pairs = Object.fromEntries(['2026-01', '2026-02'].map((kid) => [kid, generateKeyPairSync('ed25519')]))

@@ -1,7 +1,7 @@
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Synced, synced } from './for-tests.ts'
-import { awsPerson } from './targets/aws-for-tests.ts'
+import { awsPerson } from './targets/aws.fixture.ts'
 
 /* Routes from a vault to AWS and to Google Cloud, through the connectors of a demonstration. One story, told in order. */
 

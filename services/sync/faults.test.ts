@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Synced, synced } from './for-tests.ts'
-import { AUDIENCE, AWS, ENTRY_ROLE, SYNC_ROLE } from './targets/aws-for-tests.ts'
+import { AUDIENCE, AWS, ENTRY_ROLE, SYNC_ROLE } from './targets/aws.fixture.ts'
 
 /* A route from a vault to AWS, and what goes wrong on the way. More than a page of secrets, so that it breaks midway. */
 

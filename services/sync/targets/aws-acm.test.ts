@@ -1,7 +1,7 @@
 import { DeleteCertificateCommand, ImportCertificateCommand } from '@aws-sdk/client-acm'
 import { AWS_ACM, awsAcmTarget } from './aws-acm.ts'
-import { awsAccount, awsPerson, foreignCloud } from './aws-for-tests.ts'
-import { issue } from './certificate-for-tests.ts'
+import { awsAccount, awsPerson, foreignCloud } from './aws.fixture.ts'
+import { issue } from './certificate.fixture.ts'
 import { targetContract } from './target.contract.ts'
 
 targetContract('AWS Certificate Manager', AWS_ACM, async () => {

@@ -1,5 +1,5 @@
 import { DeleteParameterCommand, PutParameterCommand } from '@aws-sdk/client-ssm'
-import { awsAccount, awsPerson, foreignCloud } from './aws-for-tests.ts'
+import { awsAccount, awsPerson, foreignCloud } from './aws.fixture.ts'
 import { AWS_PARAMETER_STORE, awsParameterStoreTarget } from './aws-parameter-store.ts'
 import { targetContract } from './target.contract.ts'
 

@@ -1,7 +1,7 @@
-import { issue } from './certificate-for-tests.ts'
-import { foreignCloud } from './aws-for-tests.ts'
+import { issue } from './certificate.fixture.ts'
+import { foreignCloud } from './aws.fixture.ts'
 import { GCP_CERTIFICATE_MANAGER, gcpCertificateManagerTarget } from './gcp-certificate-manager.ts'
-import { gcpAccount, gcpProject } from './gcp-for-tests.ts'
+import { gcpAccount, gcpProject } from './gcp.fixture.ts'
 import { targetContract } from './target.contract.ts'
 
 targetContract('Google Certificate Manager', GCP_CERTIFICATE_MANAGER, async () => {

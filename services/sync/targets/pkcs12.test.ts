@@ -6,7 +6,7 @@ import { Secret } from '@attestry/kit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { certificateParts } from './certificate.ts'
 import { openPkcs12 } from './pkcs12.ts'
-import { issue } from './certificate-for-tests.ts'
+import { issue } from './certificate.fixture.ts'
 
 const openssl = spawnSync('openssl', ['version']).status === 0
 if (!openssl) console.log('openssl is not on this machine: its PKCS #12 files are not opened here.')

@@ -1,6 +1,6 @@
 import type { RunningCloud } from '../../twin/index.ts'
 import type { Account } from './access.ts'
-import { AUDIENCE } from './aws-for-tests.ts'
+import { AUDIENCE } from './aws.fixture.ts'
 
 /** Where the twin's project is, and how the product may sign in to it. */
 export const GCP = {

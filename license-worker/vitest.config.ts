@@ -36,5 +36,12 @@ export default defineConfig({
       },
     }),
   ],
-  test: { name: 'license-worker', include: ['*.test.ts'], isolate: false, testTimeout: 30_000 },
+  // One worker keeps one runtime for all files; the others take turns, so this project has a turn of its own.
+  test: {
+    name: 'license-worker',
+    include: ['*.test.ts'],
+    isolate: false,
+    testTimeout: 30_000,
+    sequence: { groupOrder: 1 },
+  },
 })

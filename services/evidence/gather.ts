@@ -15,7 +15,7 @@ import type { ChainEvent } from '@attestry/kit'
 import { AnchorsOfChain } from './anchors/chosen.ts'
 import { type CsvPart, CsvWriter } from './csv.ts'
 import { ExportLog } from './export-log.ts'
-import { narrowing } from './narrow.ts'
+import { narrowing, ofUnknownType } from './narrow.ts'
 import { Reconciliation } from './reconcile.ts'
 import { reports } from './reports/catalog.ts'
 import { foldReports } from './reports/fold.ts'
@@ -131,7 +131,7 @@ export async function gather(
       at = stored.at
       link = toHex(stored.link)
       tree.push(stored.leaf)
-      const narrowed = stored.event ? narrow(stored.event) : null
+      const narrowed = stored.event ? narrow(stored.event) : ofUnknownType(scope)
       log.add(stored, narrowed)
       if (stored.event) anchors.apply(stored.event)
       if (!narrowed?.event) continue

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { ofUnknownType } from './narrow.ts'
 import { application, Chain, item, LEGACY, PAYMENTS, scanned, vault } from './reports/chain.fixture.ts'
 
 describe('a scope', () => {
@@ -23,6 +24,14 @@ describe('a scope', () => {
     .told('03-10', scanned(PAYMENTS, { changed: [item('secret-0002', 'b')] }))
   const names = (scope: Partial<Parameters<Chain['report']>[1] & object>['scope']) =>
     chain.report('asset-inventory', scope ? { scope } : {}).rows.map((r) => r['name'])
+
+  test('discloses nothing of an event that a newer version wrote, and without a scope all of it', () => {
+    const named = ofUnknownType({ subscriptions: [], vaults: [PAYMENTS], tags: [] })
+    expect(named?.event).toBeNull()
+    expect(named?.discloses('/data/name')).toBe(false)
+    expect(ofUnknownType({ subscriptions: [], vaults: [], tags: [] })).toBeNull()
+    expect(ofUnknownType(null)).toBeNull()
+  })
 
   test('by subscription or vault leaves out the rest and all application credentials', () => {
     expect(names(undefined)).toEqual(['shop secret', 'a', 'b', 'c'])

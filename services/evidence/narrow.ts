@@ -11,6 +11,16 @@ export interface Narrowed {
 const everything = (event: EventOf): Narrowed => ({ event, discloses: () => true })
 const nothing: Narrowed = { event: null, discloses: () => false }
 
+const narrows = (scope: EvidenceScope | null): scope is EvidenceScope =>
+  scope !== null && scope.subscriptions.length + scope.vaults.length + scope.tags.length > 0
+
+/**
+ * What of an event belongs to a scope whose type this version does not know, as of a newer one: with any scope nothing,
+ * since nobody can say whom its fields name. Null where there is no scope.
+ */
+export const ofUnknownType = (scope: EvidenceScope | null): Narrowed | null =>
+  narrows(scope) ? nothing : null
+
 /**
  * Narrows a chain to a scope, event by event from the first one. Reports are folded from what is left, and an export
  * discloses exactly that, so that whoever has only the export makes the same rows. Applications and their credentials
@@ -18,7 +28,7 @@ const nothing: Narrowed = { event: null, discloses: () => false }
  * itself stays: it names no asset.
  */
 export function narrowing(scope: EvidenceScope | null): (event: EventOf) => Narrowed {
-  if (!scope || scope.subscriptions.length + scope.vaults.length + scope.tags.length === 0) return everything
+  if (!narrows(scope)) return everything
   const narrower = new Narrower(scope)
   return (event) => narrower.narrow(event)
 }

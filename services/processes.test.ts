@@ -238,12 +238,7 @@ describe('each service in a process of its own', () => {
     expect((await completed(scan)).counts?.vaults).toBeGreaterThan(10)
     // Operations shows every service, though each runs elsewhere.
     const { services } = await api.call(gatewayHttp.listOperations)
-    expect([...new Set(services.map((s) => s.service))]).toEqual([
-      'compliance',
-      'discovery',
-      'evidence',
-      'gateway',
-    ])
+    expect([...new Set(services.map((s) => s.service))]).toEqual(SERVICES.toSorted())
     expect((await judged(scan)).open.map((o) => o.severity)).toContain('critical')
     await sealedAndSound(await requestBundle())
     expect(await answers()).toEqual(ALL_WELL)

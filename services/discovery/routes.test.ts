@@ -213,7 +213,7 @@ describe('the HTTP face of discovery', () => {
 
   test('summarises by kind, state and day', async () => {
     const summary = Summary.parse((await d.call('GET', '/summary')).body)
-    expect(summary).toMatchObject({ vaults: 14, unreachable: 2, applications: 25, resources: 15 })
+    expect(summary).toMatchObject({ vaults: 14, unreachable: 2, applications: 26, resources: 15 })
     expect(summary.kinds.map(({ kind }) => kind)).toEqual([
       'app-certificate',
       'app-secret',

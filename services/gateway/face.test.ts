@@ -35,9 +35,15 @@ const table = Object.entries(http).flatMap(([service, endpoints]) =>
 )
 
 describe('every endpoint', () => {
-  test('that is open is one of the four', () => {
+  test('that is open is one of the five', () => {
     const open = table.filter(({ endpoint }) => endpoint.roles === 'open').map(({ path }) => path)
-    expect(open.toSorted()).toEqual(['/api/license/status', '/auth/login', '/health', '/ready'])
+    expect(open.toSorted()).toEqual([
+      '/api/license/status',
+      '/auth/auditor',
+      '/auth/login',
+      '/health',
+      '/ready',
+    ])
   })
 
   test.each(table.filter(({ endpoint }) => endpoint.roles !== 'open'))(

@@ -17,9 +17,9 @@ const BY_CONTEXT: Readonly<Record<string, readonly string[]>> = {
   compliance: ['compliance'],
   evidence: ['evidence', 'audit'],
   gateway: ['gateway.listOperators', 'gateway.listAuditors', 'gateway.session'],
-  licensing: ['gateway.licenseStatus'],
+  licensing: ['licensing', 'gateway.licenseStatus'],
   ledger: [],
-  rotation: ['compliance'],
+  rotation: ['rotation', 'compliance'],
   sync: ['sync', 'compliance'],
 }
 
@@ -34,7 +34,8 @@ export function staleAfter(type: string): readonly string[] {
   const dot = type.indexOf('.')
   const context = dot === -1 ? type : type.slice(0, dot)
   const reads = BY_TYPE[type] ?? BY_CONTEXT[context]
-  if (!reads) return ['discovery', 'compliance', 'evidence', 'audit', 'gateway']
+  if (!reads)
+    return ['discovery', 'compliance', 'rotation', 'sync', 'evidence', 'licensing', 'audit', 'gateway']
   return [...reads, ...ALWAYS]
 }
 

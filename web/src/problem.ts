@@ -76,6 +76,11 @@ const STEPS: Readonly<Record<string, string>> = {
   'last-administrator': 'Give another operator the tenant administrator role first.',
   'already-running': 'Wait for the running scan, or cancel it first.',
   'already-building': 'Wait for the bundle that is building, or cancel it first.',
+  'same-person': 'Somebody else has to approve what you asked for. Ask a colleague who may.',
+  'listing-too-large': 'List the vaults alone, as the hint says, and import that.',
+  'outside-your-scope': 'Your link shows single bundles. Ask whoever sent it for more.',
+  'link-opens-nothing': 'The link was used, revoked, or its time is over. Ask for a new one.',
+  'one-time-password-expired': 'Ask an administrator to reset it; a new one is shown to them.',
   'already-verifying': 'A verification is running. Its result will be there in a moment.',
   'too-many-vaults': 'Narrow the environment’s scope in Settings, or use a licence with a higher limit.',
   'demonstration-takes-no-real-connection':

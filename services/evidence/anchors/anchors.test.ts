@@ -230,7 +230,7 @@ describe('an anchor', () => {
 /** What the schedule sends for what had to wait. */
 async function again(): Promise<void> {
   const service = host.service('evidence')
-  const [schedule] = service.schedules
+  const schedule = service.schedules.find(({ name }) => name === 'anchors')
   const h = host.host('evidence')
   await h.tx('acme', async (tx) => {
     const sends = (await schedule?.due(h.clock.now(), tx)) ?? []
@@ -247,7 +247,7 @@ async function again(): Promise<void> {
 
 describe('the schedule', () => {
   test('asks for an anchor once an hour, and at once where there is none', async () => {
-    const [schedule] = host.service('evidence').schedules
+    const schedule = host.service('evidence').schedules.find(({ name }) => name === 'anchors')
     const h = host.host('evidence')
     const due = (minutes: number) =>
       h.tx('acme', async (tx) =>

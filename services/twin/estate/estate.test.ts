@@ -125,7 +125,7 @@ describe('the seeded estates', () => {
     expect(clean.applications.some(({ passwords }) => passwords.length > 0)).toBe(true)
   })
 
-  test('are of realistic size: 14 vaults, about 150 items, 25 applications, 15 workloads', () => {
+  test('are of realistic size: 14 vaults, about 150 items, 26 applications, 15 workloads', () => {
     const items = contoso.vaults.reduce(
       (sum, { secrets, keys, certificates }) =>
         sum + Object.keys(secrets).length + Object.keys(keys).length + Object.keys(certificates).length,
@@ -133,7 +133,7 @@ describe('the seeded estates', () => {
     )
     expect(contoso.vaults).toHaveLength(14)
     expect(items).toBeGreaterThan(130)
-    expect(contoso.applications).toHaveLength(25)
+    expect(contoso.applications).toHaveLength(26)
     expect(contoso.sites.length + contoso.containerApps.length).toBe(15)
   })
 
@@ -171,7 +171,8 @@ describe('a generated estate', () => {
     expect(estate.subscriptions).toHaveLength(2)
     expect(new Set(estate.vaults.map(({ name }) => name)).size).toBe(120)
     const canaries = secretCanaries(estate)
-    expect(canaries).toHaveLength(120 * 6)
+    // Each vault's, and the one of the AWS account that sync copies to.
+    expect(canaries).toHaveLength(120 * 6 + 1)
     expect(new Set(canaries).size).toBe(canaries.length)
   })
 })

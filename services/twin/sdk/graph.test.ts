@@ -87,7 +87,7 @@ describe('applications', () => {
       (await graph('/v1.0/applications?$count=true', { headers: { consistencylevel: 'eventual' } })).body[
         '@odata.count'
       ],
-    ).toBe(25)
+    ).toBe(26)
     for (const bad of [
       '$top=1000',
       '$select=secrets',

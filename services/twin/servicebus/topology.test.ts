@@ -25,7 +25,7 @@ describe('the deployed topology', () => {
     const all = ['discovery', 'compliance', 'rotation', 'sync', 'evidence', 'alerts', 'licensing', 'gateway']
     expect(wants('discovery')).toEqual(all)
     expect(wants('gateway')).toEqual(all)
-    expect(wants('compliance')).toEqual(['compliance', 'evidence', 'alerts', 'gateway'])
+    expect(wants('compliance')).toEqual(['compliance', 'evidence', 'alerts', 'licensing', 'gateway'])
     expect(wants('ledger')).toEqual(['gateway'])
     expect(wants('elsewhere')).toEqual([])
   })

@@ -1,10 +1,13 @@
 import * as z from 'zod'
-import { Count, committed, Digest, Instant, OpaqueId } from './event.ts'
+import { Count, committed, Digest, ERASED, Instant, OpaqueId } from './event.ts'
 
 /*
  * The shapes that a rotation is made of, shared by its events and its endpoints. Nothing here can hold a value: what
  * proves that two places hold the same one is a MAC under the install's key.
  */
+
+/** A committed text of a stricter form, which has to stay readable once its value was erased. */
+const erasable = <S extends z.ZodType>(schema: S) => committed(z.union([schema, z.literal(ERASED)]))
 
 /** What can be rotated. */
 export const CredentialKind = z.enum([
@@ -44,7 +47,7 @@ export const Mac = z.string().regex(/^[\w-]{43}$/, '43 characters of base64url')
 export const RotationTarget = z.object({
   /** The vault's asset id, and where it answers. */
   vault: OpaqueId,
-  uri: committed(z.url()),
+  uri: erasable(z.url()),
   secret: committed(z.string().min(1).max(127)),
   /** The value alone, or a connection string around it (storage and Service Bus). */
   content: z.enum(['value', 'connection-string']),
@@ -120,8 +123,8 @@ export type RotationMode = z.infer<typeof RotationMode>
 /** Whom notices go to. The webhook's signing key is derived from the install's key and stands nowhere. */
 export const PolicyOwner = z.object({
   name: committed(z.string().min(1).max(120)),
-  mail: committed(z.email()).nullable(),
-  webhook: committed(z.url()).nullable(),
+  mail: erasable(z.email()).nullable(),
+  webhook: erasable(z.url()).nullable(),
 })
 export type PolicyOwner = z.infer<typeof PolicyOwner>
 

@@ -128,7 +128,7 @@ export async function shop(options: { origin?: 'real' | 'demo' } = {}): Promise<
     return answer.body as T
   }
   const until: Shop['until'] = async (what, look) => {
-    const deadline = AbortSignal.timeout(8_000)
+    const deadline = AbortSignal.timeout(25_000)
     for (;;) {
       const seen = await look()
       if (seen) return seen

@@ -22,6 +22,9 @@ import { inSpan } from './telemetry.ts'
 /** The one topic that facts travel on. */
 export const EVENTS = 'events'
 
+/** How long everything under way may take to end at a stop. */
+const STOPS_WITHIN_MS = 8_000
+
 /** How soon work that an operator wants tried again is taken up. */
 const REPLAY_EVERY_MS = 1000
 
@@ -337,7 +340,11 @@ export async function run(options: RunOptions): Promise<Running> {
     ...operations(pool),
     stop: async () => {
       stopping.abort('the process stops')
-      await Promise.allSettled(loops)
+      const over = new AbortController()
+      const ended = Promise.allSettled(loops).finally(() => over.abort())
+      await Promise.race([ended, pause(STOPS_WITHIN_MS, over.signal)])
+      // What still runs bears being cut off, as by a crash.
+      if (loops.size > 0) log.warn({ loops: loops.size }, 'Not everything ended in time')
       await Promise.allSettled(members.map((m) => m.appender.close()))
     },
   }

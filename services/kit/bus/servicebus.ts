@@ -9,7 +9,7 @@ import { Denied } from '../failure.ts'
 import type { Bus, BusMessage, Consumed, DeadLetter } from './bus.ts'
 import { fromWire, mended, toWire, translated } from './message-wire.ts'
 import { runSessions } from './sessions.ts'
-import { runSubscription } from './subscription.ts'
+import { closed, runSubscription } from './subscription.ts'
 
 /** Where the bus is: a connection string, or a namespace's host name with a credential. */
 export interface BusOptions {
@@ -105,7 +105,10 @@ export function openBus(options: BusOptions): Bus {
       }),
 
     async close() {
-      await client.close()
+      await closed(
+        () => client.close(),
+        (error) => options.onError?.(translated(error), 'close'),
+      )
     },
   }
 }

@@ -3,6 +3,7 @@ import { isServiceBusError } from '@azure/service-bus'
 import { pause } from '../clock.ts'
 import type { Received, Session } from './bus.ts'
 import { mended, settleable } from './message-wire.ts'
+import { closed } from './subscription.ts'
 
 /** How long an accepted session may be empty before it is let go for others. */
 const EMPTY_MS = 250
@@ -114,7 +115,7 @@ async function serve(
     report(error)
     return true
   } finally {
-    await receiver.close().catch(report)
+    await closed(() => receiver.close(), report)
   }
 }
 

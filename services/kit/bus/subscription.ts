@@ -91,12 +91,16 @@ async function giveBack(batch: readonly Arrival[], report: (error: unknown) => v
   )
 }
 
-async function closed(close: () => Promise<void>, report: (error: unknown) => void): Promise<void> {
-  try {
-    await close()
-  } catch (error) {
-    report(error)
-  }
+/** How long a link may take to close. One that was just being opened can keep the SDK waiting for a minute. */
+const CLOSES_WITHIN_MS = 3_000
+
+/** Closes a link of the SDK, but waits no longer than a stop may take. */
+export async function closed(close: () => Promise<void>, report: (error: unknown) => void): Promise<void> {
+  const done = new AbortController()
+  const closing = close()
+    .catch(report)
+    .finally(() => done.abort())
+  await Promise.race([closing, pause(CLOSES_WITHIN_MS, done.signal)])
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

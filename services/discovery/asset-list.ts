@@ -1,8 +1,7 @@
 import type { AppCredential, Edge, Resource, VaultItem } from '@attestry/contracts'
 import type { AssetDetail, AssetKind, AssetRow, discoveryHttp } from '@attestry/contracts/http'
-import type { Tx } from '@attestry/kit'
+import { type Cursor, cursorOf, cursorText, instantOf, literally, timeCursorOf, type Tx } from '@attestry/kit'
 import type * as z from 'zod'
-import { type Cursor, cursorOf, cursorText, instantOf, literally, timeCursorOf } from './page.ts'
 
 type Query = z.infer<typeof discoveryHttp.listAssets.query>
 

@@ -3,17 +3,21 @@ import { discoveryHttp, type EnvironmentRow, type ScanRow } from '@attestry/cont
 import {
   bind,
   type Caller,
+  cursorOf,
+  cursorText,
   Denied,
   eventStream,
   type Guard,
   type Handlers,
   type Host,
-  isRefused,
+  instantOf,
   iso,
+  isRefused,
   messageOf,
   pause,
-  type Refused,
   refuse,
+  type Refused,
+  timeCursorOf,
   Transient,
 } from '@attestry/kit'
 import type * as z from 'zod'
@@ -29,7 +33,6 @@ import {
   mayConnect,
   noSuchEnvironment,
 } from './environment.ts'
-import { cursorOf, cursorText, instantOf, timeCursorOf } from './page.ts'
 import { requestScan, scanAtWork } from './request.ts'
 import { lastScans, listScans, readScan } from './scan-list.ts'
 

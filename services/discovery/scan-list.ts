@@ -1,8 +1,7 @@
 import type { Unreachable } from '@attestry/contracts'
 import type { ScanRow } from '@attestry/contracts/http'
-import type { CommandState, Host, Tx } from '@attestry/kit'
+import { type CommandState, type Cursor, type Host, instantOf, type Tx } from '@attestry/kit'
 import * as z from 'zod'
-import { type Cursor, instantOf } from './page.ts'
 
 interface Row {
   scan: string

@@ -3,8 +3,9 @@ import {
   type Command,
   command,
   type Host,
-  isRefused,
+  instantOf,
   iso,
+  isRefused,
   type Job,
   type Schedule,
   type Send,
@@ -16,7 +17,6 @@ import { calendarOf } from './calendar.ts'
 import { decide } from './decide.ts'
 import { type DriveParts, wake } from './drive.ts'
 import { policyOf, readFreezes } from './known.ts'
-import { instantOf } from './page.ts'
 import { planRotation } from './planner.ts'
 import { dueAt } from './policy.ts'
 import { evolve, type Rotation } from './state.ts'

@@ -1,7 +1,6 @@
 import type { CredentialSubject, PolicySettings, RotationTarget } from '@attestry/contracts'
-import type { Tx } from '@attestry/kit'
+import { instantOf, type Tx } from '@attestry/kit'
 import type { Freeze } from './calendar.ts'
-import { instantOf } from './page.ts'
 import type { Dependence } from './plan.ts'
 import type { PolicyState } from './policy.ts'
 

@@ -1,8 +1,7 @@
 import { type Actor, fact } from '@attestry/contracts'
-import { type Command, command, type Host, type Reaction, Transient } from '@attestry/kit'
+import { type Command, command, type Host, instantOf, type Reaction, Transient } from '@attestry/kit'
 import * as z from 'zod'
 import { proposalsFor, type SecretFacts, sharedWords } from './matching.ts'
-import { instantOf } from './page.ts'
 import { expandSelectors } from './policy-routes.ts'
 
 /*

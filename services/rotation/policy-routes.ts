@@ -1,17 +1,19 @@
 import { type Fact, fact, type CredentialSubject, type EventOf } from '@attestry/contracts'
 import type { PolicyRow, rotationHttp } from '@attestry/contracts/http'
 import {
+  cursorOf,
+  cursorText,
   Denied,
   type Handlers,
-  isRefused,
+  instantOf,
   iso,
-  type Refused,
+  isRefused,
   refuse,
+  type Refused,
   Transient,
   type Tx,
 } from '@attestry/kit'
 import type * as z from 'zod'
-import { cursorOf, cursorText, instantOf } from './page.ts'
 import { actorOf, decided } from './decided.ts'
 import { type DriveParts, workFor } from './drive.ts'
 import { type KnownCredential, policyOf, readCredential, readFreezes, readVaults } from './known.ts'

@@ -2,14 +2,17 @@ import { fact } from '@attestry/contracts'
 import { type AdviceRow, type CalendarEntry, rotationHttp, type RotationRow } from '@attestry/contracts/http'
 import {
   bind,
+  cursorText,
   eventStream,
   type Guard,
   type Handlers,
-  isRefused,
+  instantOf,
   iso,
+  isRefused,
   pause,
-  type Refused,
   refuse,
+  type Refused,
+  timeCursorOf,
   type Tx,
 } from '@attestry/kit'
 import type * as z from 'zod'
@@ -19,7 +22,6 @@ import { actorOf, decided } from './decided.ts'
 import { detailOf } from './detail.ts'
 import { type DriveParts, readRotation, wake } from './drive.ts'
 import { policyOf, readFreezes, readVaults } from './known.ts'
-import { cursorText, instantOf, timeCursorOf } from './page.ts'
 import { planRotation } from './planner.ts'
 import { dueAt } from './policy.ts'
 import { policyHandlers } from './policy-routes.ts'

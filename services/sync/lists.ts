@@ -1,8 +1,7 @@
 import type { RouteSettings } from '@attestry/contracts'
 import type { ConnectorRow, CopyRow, PlanLine, RouteRow, RunRow } from '@attestry/contracts/http'
-import type { Host, Tx } from '@attestry/kit'
+import { cursorOf, cursorText, type Host, instantOf, literally, timeCursorOf, type Tx } from '@attestry/kit'
 import type { Copy } from './copy.ts'
-import { cursorOf, cursorText, instantOf, literally, timeCursorOf } from './page.ts'
 
 /* What pages read: rows of the folds in the words of the contract. */
 

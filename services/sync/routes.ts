@@ -1,6 +1,15 @@
 import { type Actor, type EventOf, fact, type RouteSettings } from '@attestry/contracts'
 import { type ProvenanceRow, syncHttp } from '@attestry/contracts/http'
-import { bind, type Caller, type Guard, type Handlers, type Host, refuse, type Tx } from '@attestry/kit'
+import {
+  bind,
+  type Caller,
+  type Guard,
+  type Handlers,
+  type Host,
+  instantOf,
+  refuse,
+  type Tx,
+} from '@attestry/kit'
 import { openTarget, placeOf } from './account.ts'
 import { connectorOf, noSuchConnector } from './connector.ts'
 import { connectorHandlers } from './connector-routes.ts'
@@ -19,7 +28,6 @@ import {
   readRun,
 } from './lists.ts'
 import { foldedName, targetName } from './mapping.ts'
-import { instantOf } from './page.ts'
 import {
   decideOpen,
   decideRevise,

@@ -1,5 +1,5 @@
-import { iso } from '@attestry/kit'
 import * as z from 'zod'
+import { iso } from '../clock.ts'
 
 /** The place of a row in a sorted list: the text of what it is sorted by, and its id. */
 export interface Cursor {
@@ -25,14 +25,20 @@ export function cursorOf(text: string | undefined): Cursor | null {
   }
 }
 
-/** A cursor whose key is an instant; any other begins at the start, as a text that is none does. */
+const TIME = /^(-?infinity|\d{4,6}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d(:\d\d)?))$/
+
+/** A cursor whose key is a timestamp, as Postgres or the contracts write it; any other begins at the start, as a text that is none does. */
 export const timeCursorOf = (text: string | undefined): Cursor | null => {
   const cursor = cursorOf(text)
-  return cursor && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(cursor.key) ? cursor : null
+  return cursor && TIME.test(cursor.key) ? cursor : null
 }
 
 /** A timestamp of a row, as Postgres writes it, in the contracts' spelling. */
-export const instantOf = (text: string): string => iso(Temporal.Instant.from(text))
+export function instantOf(text: string): string
+export function instantOf(text: string | null): string | null
+export function instantOf(text: string | null): string | null {
+  return text === null ? null : iso(Temporal.Instant.from(text))
+}
 
 /** A text to be looked for as it stands, in a LIKE pattern. */
 export const literally = (text: string): string => text.replaceAll(/[\\%_]/g, (c) => `\\${c}`)

@@ -16,6 +16,12 @@ export interface Embedded {
   readonly stop: () => Promise<void>
 }
 
+/** The embedded services, of which the licence service may be missing. */
+export interface Started extends Embedded {
+  /** Why there is no licence service, for whoever started it; null where there is one. */
+  readonly unlicensed: string | null
+}
+
 const Ready = z.object({ environment: z.record(z.string(), z.string()) })
 
 const READY_MS = 120_000
@@ -41,7 +47,7 @@ function startChild(
   name: string,
   program: string,
   args: readonly string[],
-  options: { readonly readyMs: number; readonly signal: AbortSignal; readonly stderr: 'inherit' | 'ignore' },
+  options: { readonly readyMs: number; readonly signal: AbortSignal; readonly stderr: 'inherit' | 'pipe' },
 ): Promise<Child> {
   const child = spawn(process.execPath, [fileURLToPath(new URL(program, import.meta.url)), ...args], {
     stdio: ['pipe', 'pipe', options.stderr],
@@ -56,8 +62,15 @@ function startChild(
     },
   })
   const exited = new Promise<number | null>((done) => child.once('exit', done))
+  /** The end of what it complained of, where we are the one to tell it. */
+  let complaint = ''
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    complaint = (complaint + chunk).slice(-2000)
+  })
+  const why = () =>
+    child.stderr ? `: ${complaint.trim() || 'it gave no reason'}` : '; why, they said above.'
   const stop = async () => {
-    child.stdin.end()
+    child.stdin?.end()
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
     await exited
     clearTimeout(timer)
@@ -73,7 +86,7 @@ function startChild(
       void stop().then(() => failed(new EmbeddedFailed('The start was given up')))
     }
     options.signal.addEventListener('abort', giveUp, { once: true })
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk
       const end = text.indexOf('\n')
       if (end < 0) return
@@ -84,7 +97,7 @@ function startChild(
     })
     child.once('exit', (code) => {
       clearTimeout(timer)
-      failed(new EmbeddedFailed(`${name} ended with code ${code}; why, they said above.`))
+      failed(new EmbeddedFailed(`${name} ended with code ${code}${why()}`))
     })
   })
 }
@@ -97,7 +110,7 @@ export async function startEmbedded(options: {
   /** The twin ended after it had been ready, asked or not. */
   readonly onExit: () => void
   readonly signal: AbortSignal
-}): Promise<Embedded> {
+}): Promise<Started> {
   const { signal } = options
   const state = options.state ?? defaultState()
   const args = ['--state', state]
@@ -112,24 +125,27 @@ export async function startEmbedded(options: {
     'The licence service and its runtime',
     '../license-worker/local-main.ts',
     ['--child', '--state', join(state, 'license'), '--port', options.freePorts ? '0' : '4640'],
-    { readyMs: LICENSE_READY_MS, signal, stderr: 'ignore' },
+    { readyMs: LICENSE_READY_MS, signal, stderr: 'pipe' },
   ).catch((error: unknown) => {
     // An install without a licence service is an evaluation: that is no reason not to start.
-    if (!(error instanceof EmbeddedFailed)) throw error
-    return null
+    if (error instanceof EmbeddedFailed) return error
+    throw error
   })
   try {
     const twin = await starting
     const license = await licensing
     void twin.exited.then(options.onExit)
+    if (license instanceof EmbeddedFailed) return { ...twin, unlicensed: license.message }
     return {
-      environment: { ...twin.environment, ...license?.environment },
+      environment: { ...twin.environment, ...license.environment },
       stop: async () => {
-        await Promise.all([twin.stop(), license?.stop()])
+        await Promise.all([twin.stop(), license.stop()])
       },
+      unlicensed: null,
     }
   } catch (error) {
-    await (await licensing)?.stop()
+    const license = await licensing
+    if (!(license instanceof EmbeddedFailed)) await license.stop()
     throw error
   }
 }

@@ -70,6 +70,8 @@ try {
       signal: stopping.signal,
     })
     stopEmbedded = embedded.stop
+    if (embedded.unlicensed !== null)
+      console.error(`This demonstration runs without a licence service. ${embedded.unlicensed}`)
     Object.assign(
       environment,
       embedded.environment,

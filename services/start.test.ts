@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -191,6 +191,22 @@ describe('a start that meets something else than it needs', () => {
 })
 
 describe('an embedded start', () => {
+  test('says why there is no licence service, and goes on without', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'attestry-unlicensed-'))
+    try {
+      // Where its folder should be.
+      await writeFile(join(home, 'license'), '')
+      const program = main(['--embedded', '--free-ports', '--state', home], { ATTESTRY_LOG_LEVEL: 'error' })
+      await program.says(/is ready at/)
+      expect(program.complained()).toMatch(
+        /runs without a licence service\. .* ended with code 1: [^]*EEXIST/,
+      )
+      expect(await program.end('SIGTERM')).toBe(0)
+    } finally {
+      await rm(home, { recursive: true, force: true })
+    }
+  }, 120_000)
+
   test('survives kill -9 at any moment, refuses a second one, and leaves no process behind', async () => {
     const home = await mkdtemp(join(tmpdir(), 'attestry-embedded-'))
     const start = () => main(['--embedded', '--free-ports', '--state', home], { ATTESTRY_LOG_LEVEL: 'warn' })

@@ -73,14 +73,17 @@ export const stopPostmaster = async (pid: number, data: string): Promise<void> =
     ['SIGINT', 30_000],
     ['SIGQUIT', 10_000],
   ] as const) {
-    if (await gone()) return
+    if (await gone()) break
     try {
       process.kill(pid, signal)
     } catch (error) {
       // It may end between the question and the signal.
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
     }
-    if (await waitUntil(gone, timeoutMs)) return
+    if (await waitUntil(gone, timeoutMs)) break
   }
-  throw new Error(`Postgres (process ${pid}) does not stop; end it by hand and start again`)
+  if (!(await gone()))
+    throw new Error(`Postgres (process ${pid}) does not stop; end it by hand and start again`)
+  // The file goes a moment before the process. Bounded, for a container without an init never reaps it.
+  await waitUntil(() => !isAlive(pid), 5000)
 }

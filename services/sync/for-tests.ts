@@ -294,7 +294,6 @@ export async function synced(
     },
     accept: async ({ run, plan }) => {
       await ok(call('PUT', '/writes', { allowed: true }))
-      await test.settle()
       const { run: next } = await ok(call('POST', `/runs/${run}/decision`, { decision: 'accept', plan }))
       await ended(String(next))
       await test.settle()

@@ -192,6 +192,14 @@ export function syncRoutes(parts: RouteParts) {
         const last = events.findLast((e) => e.type === 'sync.writes-allowed')
         return (last?.data.allowed ?? false) === body.allowed ? [] : [fact('sync.writes-allowed', body)]
       })
+      // At once, not when the fold comes round: what is accepted next is judged by it, and so is what runs.
+      await host.tx(who.tenant, (tx) =>
+        tx.rows(
+          `insert into allowance (tenant, allowed) values ($1, $2)
+           on conflict (tenant) do update set allowed = excluded.allowed`,
+          [tx.tenant, body.allowed],
+        ),
+      )
       return undefined
     },
 

@@ -1,5 +1,6 @@
 import { estateBuilder } from './builder.ts'
 import { contosoDirectory } from './contoso-directory.ts'
+import { contosoRotation } from './contoso-rotation.ts'
 import { contosoElsewhere } from './elsewhere.ts'
 import { contosoWorkloads } from './contoso-workloads.ts'
 import type { Estate, KeyShape } from './estate.ts'
@@ -348,6 +349,7 @@ export function contosoEstate(nowMs: number): Estate {
   ] as const)
     build.mayScan(scanner, id, group)
   contosoElsewhere(build, scanner, nowMs)
+  contosoRotation(build, scanner)
   // The scanner comes first among the managed identities: it is the machine that the product runs on.
   build.estate.servicePrincipals.sort((a, b) => Number(b.id === scanner.id) - Number(a.id === scanner.id))
   return build.estate

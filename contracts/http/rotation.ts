@@ -1,10 +1,11 @@
 import * as z from 'zod'
-import { Count, Digest, Instant, OpaqueId } from '../event.ts'
+import { Count, Digest, ERASED, Instant, OpaqueId } from '../event.ts'
 import {
   CredentialKind,
   CredentialSubject,
   LiveCredential,
   PlannedDependent,
+  PolicyOwner,
   PolicySettings,
   PreflightCheck,
   RotationMode,
@@ -87,6 +88,8 @@ export const RotationRow = z.object({
   mode: RotationMode,
   trigger: z.enum(['operator', 'schedule']),
   stage: RotationStage,
+  /** When it came to this stage. */
+  since: Instant,
   paused: z.boolean(),
   needsOperator: z.object({ step: z.string(), reason: z.string() }).nullable(),
   plannedAt: Instant,
@@ -131,14 +134,25 @@ export const RotationDetail = RotationRow.extend({
   checks: z.array(PreflightCheck),
   dependents: z.array(DependentRow),
   pending: z.object({ awaits: z.enum(['authority', 'merge']), request: z.string().nullable() }).nullable(),
+  /** How long both credentials work at least, hours: the policy's, or longer where a dependent may hold the old value. */
+  graceHours: Count,
   graceUntil: Instant.nullable(),
   held: z.string().nullable(),
   /** What the rotation does or waits for now, and until when. */
   now: z.object({ says: z.string(), until: Instant.nullable() }),
   /** What a person does who takes it over, step by step, with the exact names. */
   byHand: z.array(z.string()),
-  /** What was recorded, newest last. */
-  record: z.array(z.object({ at: Instant, type: z.string(), by: z.string(), seq: Count, says: z.string() })),
+  /** What was recorded, newest last. `proof`: what exactly, such as the version that a vault serves. */
+  record: z.array(
+    z.object({
+      at: Instant,
+      type: z.string(),
+      by: z.string(),
+      seq: Count,
+      says: z.string(),
+      proof: z.string().nullable(),
+    }),
+  ),
 })
 export type RotationDetail = z.infer<typeof RotationDetail>
 
@@ -162,9 +176,23 @@ export const AdviceRow = z.object({
 })
 export type AdviceRow = z.infer<typeof AdviceRow>
 
+/** What stands for an erased text in a fact is none that a person may give. */
+const notErased = <S extends z.ZodType>(schema: S) =>
+  schema.refine((text) => text !== ERASED, {
+    message: `${ERASED} stands for what was erased; give one, or null`,
+  })
+
+/** Terms as a person gives them: whom to tell must be somebody who can be told. */
+const GivenSettings = PolicySettings.extend({
+  owner: PolicyOwner.extend({
+    mail: notErased(PolicyOwner.shape.mail),
+    webhook: notErased(PolicyOwner.shape.webhook),
+  }).nullable(),
+})
+
 const SavePolicy = z.object({
   cadenceDays: z.int().min(1).max(730),
-  settings: PolicySettings,
+  settings: GivenSettings,
 })
 
 const policyRefusals = {
@@ -195,7 +223,14 @@ export const rotationHttp = endpoints({
     path: '/api/rotation/policies',
     summary: 'Rotation policies, by name.',
     roles: READERS,
-    query: Paging,
+    query: Paging.extend({
+      policy: OpaqueId.optional(),
+      /** The one that rotates this credential now. */
+      credential: OpaqueId.optional(),
+      /** A part of the name, compared without regard to case. */
+      search: z.string().max(100).optional(),
+      state: z.enum(['enabled', 'disabled']).optional(),
+    }),
     reply: pageOf(PolicyRow),
     refusals: {},
   },
@@ -272,6 +307,7 @@ export const rotationHttp = endpoints({
     roles: READERS,
     query: Paging.extend({
       policy: OpaqueId.optional(),
+      secret: OpaqueId.optional(),
       state: z.enum(['proposed', 'verified', 'excluded']).optional(),
     }),
     reply: pageOf(MatchRow),

@@ -1,11 +1,11 @@
 import type { EventOf } from '@attestry/contracts'
 import type { RotationDetail } from '@attestry/contracts/http'
-import { definitionOf } from '@attestry/contracts'
 import { iso } from '@attestry/kit'
 import type * as z from 'zod'
 import type { Calendar } from './calendar.ts'
 import { next, type Next } from './next.ts'
 import { byHandOf, diffOf, risksOf, undoOf } from './plan.ts'
+import { recordOf } from './record.ts'
 import type { Rotation } from './state.ts'
 
 /** A rotation as the console and the command line show it. Pure. */
@@ -30,7 +30,9 @@ const DOES: Readonly<Record<string, string>> = {
   'miss-window': 'Looks for the next window.',
   preflight: 'Checks every precondition.',
   issue: 'Issues, proves and stores the new credential.',
-  recover: 'Looks what an interrupted attempt has left.',
+  // The intent stands while the work is under way too, and only its process knows which of both it is.
+  recover:
+    'Issues the new credential and proves it for at least a minute before a vault serves it. After an interruption it looks first what was left.',
   follow: 'Follows the certificate’s pending request.',
   publish: 'Publishes the staged value.',
   verify: 'Reads back what the vaults serve.',
@@ -75,6 +77,7 @@ export function rowOf(state: Rotation, replacedBy: string | null) {
     mode: plan.mode,
     trigger: plan.trigger,
     stage: state.stage,
+    since: state.since,
     paused: state.paused,
     needsOperator: state.needsOperator,
     plannedAt: state.plannedAt,
@@ -123,6 +126,7 @@ export function detailOf(
       cachedUntil,
     })),
     pending: state.pending,
+    graceHours: Math.round(plan.graceMs / 3_600_000),
     graceUntil: state.graceUntil,
     held: over || held === null ? null : (HELD[held] ?? held),
     now: over
@@ -131,12 +135,6 @@ export function detailOf(
         ? { says: WAITS[what.wait], until: what.until && iso(what.until) }
         : { says: DOES[what.do] ?? what.do, until: null },
     byHand: over && state.stage !== 'taken-over' ? [] : byHandOf(state),
-    record: events.map((e) => ({
-      at: e.at,
-      type: e.type.slice('rotation.'.length),
-      by: e.by.id,
-      seq: e.seq,
-      says: definitionOf(e.type)?.says ?? e.type,
-    })),
+    record: recordOf(events, { state, vaults: names.vaults }),
   }
 }

@@ -141,8 +141,7 @@ export function policyHandlers(parts: DriveParts): Some {
   const noSuchPolicy = () => refuse('no-such-policy', 'No policy of this id is known.')
 
   return {
-    listPolicies: ({ who, query }) =>
-      host.tx(who.tenant, (tx) => listPolicies(tx, query.limit, cursorOf(query.after))),
+    listPolicies: ({ who, query }) => host.tx(who.tenant, (tx) => listPolicies(tx, query)),
 
     savePolicy: async ({ who, body, address, correlation, signal }) => {
       const opaque = await host.opaque(who.tenant)
@@ -263,11 +262,12 @@ export function policyHandlers(parts: DriveParts): Some {
     listMatches: ({ who, query }) =>
       host.tx(who.tenant, async (tx) => {
         const after = cursorOf(query.after)
-        const where = `m.tenant = $1 and p.enabled and ($2::text is null or m.policy = $2) and ($3::text is null or m.state = $3)`
+        const where = `m.tenant = $1 and p.enabled and ($2::text is null or m.policy = $2) and ($3::text is null or m.state = $3)
+          and ($4::text is null or m.secret = $4)`
         const from = `from matches m join policies p on p.tenant = m.tenant and p.policy = m.policy
           left join items i on i.tenant = m.tenant and i.asset = m.secret
           left join vaults v on v.tenant = m.tenant and v.vault = i.vault where ${where}`
-        const args = [tx.tenant, query.policy ?? null, query.state ?? null]
+        const args = [tx.tenant, query.policy ?? null, query.state ?? null, query.secret ?? null]
         const rows = await tx.rows<{
           match: string
           policy: string
@@ -281,7 +281,7 @@ export function policyHandlers(parts: DriveParts): Some {
         }>(
           `select m.match, m.policy, p.name as "policyName", m.secret, coalesce(i.name, '') as "secretName",
              coalesce(v.name, '') as "vaultName", m.confidence, m.signals, m.state ${from}
-             and ($4::int is null or (m.confidence, m.match) > ($4, $5)) order by m.confidence, m.match limit $6`,
+             and ($5::int is null or (m.confidence, m.match) > ($5, $6)) order by m.confidence, m.match limit $7`,
           [...args, after ? Number(after.key) : null, after?.id ?? null, query.limit + 1],
         )
         const [count] = await tx.rows<{ total: number }>(`select count(*)::int as total ${from}`, args)
@@ -414,7 +414,20 @@ export async function expandSelectors(
   })
 }
 
-async function listPolicies(tx: Tx, limit: number, after: { key: string; id: string } | null) {
+async function listPolicies(tx: Tx, query: z.infer<Table['listPolicies']['query']>) {
+  const { limit } = query
+  const after = cursorOf(query.after)
+  const where = `p.tenant = $1 and p.subject is not null and p.settings is not null
+    and ($2::text is null or p.policy = $2) and ($3::text is null or p.credential = $3)
+    and ($4::text is null or position(lower($4) in lower(p.name)) > 0)
+    and ($5::text is null or p.enabled = ($5 = 'enabled'))`
+  const args = [
+    tx.tenant,
+    query.policy ?? null,
+    query.credential ?? null,
+    query.search ?? null,
+    query.state ?? null,
+  ]
   const rows = await tx.rows<
     Parameters<typeof policyOf>[0] & {
       name: string
@@ -442,14 +455,13 @@ async function listPolicies(tx: Tx, limit: number, after: { key: string; id: str
      from policies p
      left join credentials c on c.tenant = p.tenant and c.asset = p.credential
      left join items i on i.tenant = p.tenant and i.asset = p.credential
-     where p.tenant = $1 and p.subject is not null and p.settings is not null
-       and ($2::text is null or (p.name, p.policy) > ($2, $3))
-     order by p.name, p.policy limit $4`,
-    [tx.tenant, after?.key ?? null, after?.id ?? null, limit + 1],
+     where ${where} and ($6::text is null or (p.name, p.policy) > ($6, $7))
+     order by p.name, p.policy limit $8`,
+    [...args, after?.key ?? null, after?.id ?? null, limit + 1],
   )
   const [count] = await tx.rows<{ total: number }>(
-    'select count(*)::int as total from policies where tenant = $1 and subject is not null and settings is not null',
-    [tx.tenant],
+    `select count(*)::int as total from policies p where ${where}`,
+    args,
   )
   const items = rows.slice(0, limit).map((r): z.input<typeof PolicyRow> => {
     const policy = policyOf(r)

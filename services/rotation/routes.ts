@@ -112,7 +112,7 @@ export function rotationRoutes(parts: DriveParts, guard: Guard) {
   const writesOff = () =>
     refuse(
       'writes-off',
-      'Writing to the cloud is switched off. An administrator switches it on under Settings, Rotation.',
+      'Writing to the cloud is switched off. A tenant administrator switches it on, at the top of the page Rotation.',
     )
 
   const handlers: Handlers<typeof rotationHttp> = {
@@ -282,6 +282,7 @@ async function listRuns(tx: Tx, query: RunQuery) {
     mode: z.infer<typeof RotationRow>['mode']
     trigger: z.infer<typeof RotationRow>['trigger']
     stage: z.infer<typeof RotationRow>['stage']
+    since: string
     paused: boolean
     needs_operator: z.infer<typeof RotationRow>['needsOperator']
     planned_at: string
@@ -289,7 +290,7 @@ async function listRuns(tx: Tx, query: RunQuery) {
     ended_at: string | null
     reason: string | null
   }>(
-    `select rotation, policy, credential, replaced_by, kind, name, mode, trigger, stage, paused, needs_operator, planned_at,
+    `select rotation, policy, credential, replaced_by, kind, name, mode, trigger, stage, since, paused, needs_operator, planned_at,
        opens_at, ended_at, reason from runs where ${where}
        and ($5::timestamptz is null or (planned_at, rotation) < ($5, $6)) order by planned_at desc, rotation desc limit $7`,
     [...args, after?.key ?? null, after?.id ?? null, query.limit + 1],
@@ -311,6 +312,7 @@ async function listRuns(tx: Tx, query: RunQuery) {
       mode: r.mode,
       trigger: r.trigger,
       stage: r.stage,
+      since: instantOf(r.since),
       paused: r.paused,
       needsOperator: r.needs_operator,
       plannedAt: instantOf(r.planned_at),

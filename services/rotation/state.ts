@@ -84,6 +84,8 @@ export interface Rotation {
   readonly rotation: string
   readonly plan: DataOf<'rotation.planned'>
   readonly stage: Stage
+  /** When it came to this stage. */
+  readonly since: string
   readonly position: number
   readonly plannedAt: string
   readonly plannedBy: string
@@ -141,6 +143,7 @@ const planned = (event: EventOf<'rotation.planned'>): Rotation => ({
   rotation: event.data.rotation,
   plan: event.data,
   stage: 'planned',
+  since: event.at,
   position: event.position,
   plannedAt: event.at,
   plannedBy: event.by.id,
@@ -391,7 +394,8 @@ export function evolve(state: Rotation | null, event: EventOf): Rotation | null 
   if (!state) return null
   // The table pairs each type with its own events; indexing by the type forgets the pairing.
   const change = CHANGES[event.type] as ((state: Rotation, event: EventOf) => Partial<Rotation>) | undefined
-  return { ...state, ...change?.(state, event), position: event.position }
+  const after = { ...state, ...change?.(state, event), position: event.position }
+  return after.stage === state.stage ? after : { ...after, since: event.at }
 }
 
 export const isOver = (state: Rotation): boolean => ENDS.includes(state.stage)

@@ -214,6 +214,7 @@ async function foldRuns(events: readonly EventOf[], tx: Tx): Promise<void> {
             mode: s.plan.mode,
             trigger: s.plan.trigger,
             stage: s.stage,
+            since: s.since,
             over: isOver(s),
             paused: s.paused,
             needs_operator: s.needsOperator,
@@ -226,12 +227,12 @@ async function foldRuns(events: readonly EventOf[], tx: Tx): Promise<void> {
       : [],
   )
   await tx.rows(
-    `insert into runs (tenant, rotation, policy, credential, replaced_by, principal, kind, name, mode, trigger, stage, over,
+    `insert into runs (tenant, rotation, policy, credential, replaced_by, principal, kind, name, mode, trigger, stage, since, over,
        paused, needs_operator, planned_at, opens_at, ended_at, reason)
      select $1, r.* from jsonb_to_recordset($2::jsonb) as r(rotation text, policy text, credential text, replaced_by text,
-       principal text, kind text, name text, mode text, trigger text, stage text, over boolean, paused boolean,
+       principal text, kind text, name text, mode text, trigger text, stage text, since timestamptz, over boolean, paused boolean,
        needs_operator jsonb, planned_at timestamptz, opens_at timestamptz, ended_at timestamptz, reason text)
-     on conflict (tenant, rotation) do update set stage = excluded.stage, over = excluded.over, paused = excluded.paused,
+     on conflict (tenant, rotation) do update set stage = excluded.stage, since = excluded.since, over = excluded.over, paused = excluded.paused,
        needs_operator = excluded.needs_operator, opens_at = excluded.opens_at, ended_at = excluded.ended_at,
        reason = excluded.reason, replaced_by = excluded.replaced_by`,
     [tx.tenant, json(rows)],
@@ -257,7 +258,7 @@ const TABLES = [
 export const rotationView: Fold = {
   name: 'rotations',
   contexts: ['discovery', 'sync', 'rotation'],
-  version: 1,
+  version: 2,
   apply: async (events, tx) => {
     for (const event of events) {
       // The table pairs each type with its own events; indexing by the type forgets the pairing.

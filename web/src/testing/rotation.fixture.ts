@@ -55,6 +55,7 @@ const row = (rotation: string, more: Partial<RotationRow>): RotationRow => ({
   mode: 'normal',
   trigger: 'schedule',
   stage: 'awaiting-approval',
+  since: iso(now - 3_600_000),
   paused: false,
   needsOperator: null,
   plannedAt: iso(now - 3_600_000),
@@ -174,6 +175,7 @@ const detail = (r: RotationRow): RotationDetail => ({
     cachedUntil: null,
   })),
   pending: null,
+  graceHours: 24,
   graceUntil: null,
   held: null,
   now: {
@@ -193,6 +195,7 @@ const detail = (r: RotationRow): RotationDetail => ({
       by: 'schedule-rotations',
       seq: 41,
       says: 'A plan was made. Nothing was changed.',
+      proof: `Bound to ${HASH.slice(0, 12)}…, over 1 credential of the principal`,
     },
     {
       at: r.plannedAt,
@@ -200,6 +203,7 @@ const detail = (r: RotationRow): RotationDetail => ({
       by: 'schedule-rotations',
       seq: 42,
       says: 'Somebody asked for a plan to be carried out.',
+      proof: 'Change ticket CHG-4711',
     },
   ],
 })

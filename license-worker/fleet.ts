@@ -50,6 +50,51 @@ export async function listSeen(
   return { installs, complete: false }
 }
 
+export interface InstallFilter {
+  readonly license?: string | undefined
+  readonly version?: string | undefined
+  readonly silent?: boolean | undefined
+}
+
+/** A search for installs looks at so many pages of KV before it answers with what it has. */
+const PAGES_A_SEARCH = 20
+
+/**
+ * The next installs that match, at most so many. KV finds by name alone, so that whole pages of it are looked
+ * through; the place to go on from is a page of KV and how many entries of it were looked at. Null: no such place.
+ */
+export async function findInstalls(
+  kv: KVNamespace,
+  f: InstallFilter,
+  page: { readonly after?: string | undefined; readonly limit: number; readonly now: Date },
+): Promise<{ items: InstallRow[]; next: string | null } | null> {
+  const [, skipped = '0', from = ''] = /^(\d{1,4}) (.*)$/.exec(page.after ?? '0 ') ?? []
+  if (page.after !== undefined && !page.after.startsWith(`${skipped} `)) return null
+  const items: InstallRow[] = []
+  let cursor = from
+  let skip = Number(skipped)
+  for (let turn = 0; turn < PAGES_A_SEARCH; turn++) {
+    const found = await kv.list({
+      prefix: seenPrefix(f.license),
+      limit: PAGE,
+      ...(cursor === '' ? {} : { cursor }),
+    })
+    for (const [i, { name, metadata }] of found.keys.entries()) {
+      if (i < skip) continue
+      if (items.length === page.limit) return { items, next: `${i} ${cursor}` }
+      const install = installOf(name, metadata)
+      if (!install) continue
+      if (f.version !== undefined && install.version !== f.version) continue
+      if (f.silent !== undefined && isSilent(install, page.now) !== f.silent) continue
+      items.push(install)
+    }
+    if (found.list_complete) return { items, next: null }
+    cursor = found.cursor ?? ''
+    skip = 0
+  }
+  return { items, next: `0 ${cursor}` }
+}
+
 const counted = (names: readonly string[]): { name: string; installs: number }[] => {
   const by = new Map<string, number>()
   for (const name of names) by.set(name, (by.get(name) ?? 0) + 1)

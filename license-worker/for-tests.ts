@@ -39,12 +39,14 @@ export async function vendor(
   method: string,
   path: string,
   body?: object,
+  mark?: string,
 ): Promise<{ status: number; body: Record<string, unknown> & { items?: Record<string, unknown>[] } }> {
   const response = await send(path, {
     method,
     headers: {
       ...(role ? { authorization: `Bearer ${tokens[role]}` } : {}),
       ...(body ? { 'content-type': 'application/json' } : {}),
+      ...(mark === undefined ? {} : { 'idempotency-key': mark }),
     },
     ...(body ? { body: JSON.stringify(body) } : {}),
   })

@@ -1,8 +1,22 @@
 import { Tier } from '@attestry/contracts'
-import { type AuditRow, type LicenseRow, LicenseState, type VendorRole } from '@attestry/contracts/http'
+import {
+  type AuditRow,
+  type LicenseRow,
+  LicenseState,
+  type Standing,
+  type VendorRole,
+} from '@attestry/contracts/http'
 import { type License } from './license.ts'
 
 /* Rows of the registry's licences, and of what the vendor did to them. SQL and nothing else. */
+
+/** By what a repeated request is known; see once.ts. */
+export interface Once {
+  /** Digest of who asks and of their mark. */
+  readonly mark: string
+  /** Digest of what was asked: the same mark on another request is a mistake. */
+  readonly asked: string
+}
 
 /** Who does something, by their token, and when. */
 export interface Doing {
@@ -10,6 +24,8 @@ export interface Doing {
   readonly role: VendorRole
   /** ISO, UTC. */
   readonly at: string
+  /** By what a repetition is known; absent: every request is a new one. */
+  readonly once?: Once | undefined
 }
 
 interface Row {
@@ -113,49 +129,89 @@ export const byContact = (sql: SqlStorage, email: string): LicenseRow[] =>
     .toArray()
     .map(rowOf)
 
+/** Days before its end at which a licence is said to end soon. */
+const SOON_DAYS = 30
+const soonAfter = (now: string): string => new Date(Date.parse(now) + SOON_DAYS * 86_400_000).toISOString()
+
+/** How a licence stands at `?1`, soon being `?2`; SQL, one condition each, that exclude each other. */
+const STANDINGS: Readonly<Record<Standing, string>> = {
+  active: "state = 'active' and expires_at > ?2",
+  expiring: "state = 'active' and expires_at > ?1 and expires_at <= ?2",
+  expired: "state = 'active' and expires_at <= ?1",
+  suspended: "state = 'suspended'",
+  revoked: "state = 'revoked'",
+}
+
+/** How many licences stand how. */
+export function countStandings(sql: SqlStorage, now: string): Record<Standing, number> {
+  const counts = Object.entries(STANDINGS).map(
+    ([standing, condition]) => `count(*) filter (where ${condition}) as ${standing}`,
+  )
+  const [row] = sql
+    .exec<Record<Standing, number>>(`select ${counts.join(', ')} from license`, now, soonAfter(now))
+    .toArray()
+  return { active: 0, expiring: 0, expired: 0, suspended: 0, revoked: 0, ...row }
+}
+
+/** Tier and customer of licences by their ids. */
+export const readTitles = (
+  sql: SqlStorage,
+  licenses: readonly string[],
+): { license: string; tier: Tier; customer: string | null }[] =>
+  sql
+    .exec<{ license: string; tier: string; customer: string | null }>(
+      'select license, tier, customer from license where license in (select value from json_each(?))',
+      JSON.stringify(licenses),
+    )
+    .toArray()
+    .map((row) => ({ ...row, tier: Tier.parse(row.tier) }))
+
 export interface LicenseFilter {
+  readonly now: string
   readonly search?: string | undefined
-  readonly state?: LicenseState | undefined
+  readonly standing?: Standing | undefined
   readonly tier?: Tier | undefined
-  /** Only those that end before it and are not revoked. */
-  readonly endsBefore?: string | undefined
-  /** Issued at and id of the last row seen. */
+  readonly order: 'newest' | 'ends-first'
+  /** Of the last row seen what it is sorted by, and its id. */
   readonly after?: readonly [string, string] | undefined
   readonly limit: number
 }
 
-/** A page of licences, newest first, and how many there are. */
+/** A page of licences, and how many there are. */
 export function listLicenses(sql: SqlStorage, f: LicenseFilter): { items: LicenseRow[]; total: number } {
-  const where = ['1 = 1']
-  const values: (string | number | null)[] = []
-  const add = (condition: string, ...given: string[]) => {
-    where.push(condition)
-    values.push(...given)
+  const where: string[] = []
+  const values: (string | number | null)[] = [f.now, soonAfter(f.now)]
+  /** Numbered, because a condition may use the time twice. */
+  const given = (value: string | number): string => {
+    values.push(value)
+    return `?${values.length}`
   }
   if (f.search) {
-    const like = `%${f.search.replaceAll(/[\\%_]/g, (c) => `\\${c}`)}%`
-    add(
-      `(customer like ? escape '\\' or contact like ? escape '\\' or license like ? escape '\\' or exists
-         (select 1 from license_key k where k.license = license.license and k.prefix like ? escape '\\'))`,
-      like,
-      like,
-      like,
-      like,
+    const like = `like ${given(`%${f.search.replaceAll(/[\\%_]/g, (c) => `\\${c}`)}%`)} escape '\\'`
+    where.push(
+      `(customer ${like} or contact ${like} or license ${like} or exists
+         (select 1 from license_key k where k.license = license.license and k.prefix ${like}))`,
     )
   }
-  if (f.state) add('state = ?', f.state)
-  if (f.tier) add('tier = ?', f.tier)
-  if (f.endsBefore) add("expires_at < ? and state <> 'revoked'", f.endsBefore)
+  if (f.standing) where.push(`(${STANDINGS[f.standing]})`)
+  if (f.tier) where.push(`tier = ${given(f.tier)}`)
+  // The time stands in each query, so that its number is taken whatever is asked.
+  const times = '?1 is not null and ?2 is not null'
   const [count] = sql
-    .exec<{ n: number }>(`select count(*) as n from license where ${where.join(' and ')}`, ...values)
+    .exec<{ n: number }>(
+      `select count(*) as n from license where ${[times, ...where].join(' and ')}`,
+      ...values,
+    )
     .toArray()
-  if (f.after) add('(issued_at, license) < (?, ?)', ...f.after)
+  const [column, direction, beyond] =
+    f.order === 'newest' ? ['issued_at', 'desc', '<'] : ['expires_at', 'asc', '>']
+  if (f.after)
+    where.push(`(${column}, license) ${beyond} (${f.after.map((value) => given(value)).join(', ')})`)
   const items = sql
     .exec<Row & { seated: number; prefix: string }>(
-      `select ${COLUMNS}, ${SEATED}, ${PREFIX} from license where ${where.join(' and ')}
-       order by issued_at desc, license desc limit ?`,
+      `select ${COLUMNS}, ${SEATED}, ${PREFIX} from license where ${[times, ...where].join(' and ')}
+       order by ${column} ${direction}, license ${direction} limit ${given(f.limit)}`,
       ...values,
-      f.limit,
     )
     .toArray()
     .map(rowOf)

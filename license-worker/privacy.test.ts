@@ -5,7 +5,7 @@ import { BY, env, issue, LATER, readAnswer, requestOf, send, validate, vendor } 
 import type { Mail } from './mail.ts'
 import { smtp2go } from './mail.ts'
 import { dueNotice } from './notices.ts'
-import { LOG_DAYS } from './registry.ts'
+import { LOG_DAYS } from './upkeep.ts'
 import { daily } from './scheduled.ts'
 import { isPerson } from './turnstile.ts'
 import { REGISTRY } from './validate.ts'
@@ -43,12 +43,13 @@ describe('what is stored', () => {
     await readAnswer(await validate(requestOf(key, { stats: '{"vaultNames":["kv-payroll"]}' }), {}, from))
     await validate('{"key":"kv-payroll', {}, from)
     await send('/v1/validate', { method: 'POST', body: 'kv-payroll' }, { LICENSES: undefined as never }, from)
-    await vendor('support', 'POST', `/v1/vendor/licenses/${license}/rotate-key`, {})
+    const mark = crypto.randomUUID()
+    await vendor('support', 'POST', `/v1/vendor/licenses/${license}/rotate-key`, {}, mark)
 
     const rows = await tables()
     const kv = await entries()
     const everything = JSON.stringify([rows, kv, logged])
-    for (const secret of [key, key.slice(9), from, 'kv-payroll', 'token-of-the-tests'])
+    for (const secret of [key, key.slice(9), from, mark, 'kv-payroll', 'token-of-the-tests'])
       expect(everything).not.toContain(secret)
 
     const columns = Object.fromEntries(
@@ -71,6 +72,7 @@ describe('what is stored', () => {
       seat: ['install', 'license', 'since'],
       validation: ['at', 'key_digest', 'verdict', 'version'],
       audit: ['action', 'at', 'by_name', 'detail', 'id', 'license', 'role'],
+      done: ['asked', 'at', 'mark'],
     })
     const own = kv.filter((k) => k.name.includes(license) || JSON.stringify(k).includes(license))
     const [record] = own.filter((k) => k.name.startsWith('lic:'))

@@ -28,4 +28,5 @@ export const STEPS: readonly string[] = [
    create index trial_by_email on trial (email_digest);
    create table day (day text primary key, installs integer not null, totals text not null) without rowid;
    create table pending (digest text primary key, change integer not null, put_at integer not null) without rowid;`,
+  `create table done (mark text primary key, asked text not null, at text not null) without rowid;`,
 ]

@@ -1,9 +1,9 @@
 import { DurableObject } from 'cloudflare:workers'
-import type { AuditRow, FleetHealth, LicenseRow, TrendDay } from '@attestry/contracts/http'
+import type { AuditRow, LicenseRow, Standing, TrendDay } from '@attestry/contracts/http'
 import { isSilentSince, listSeen, MOST_SEATS } from './fleet.ts'
 import { changeOf, decide, type License, type Wish, type WishRefusal } from './license.ts'
 import {
-  byContact,
+  countStandings,
   type Doing,
   keysOf,
   type LicenseFilter,
@@ -12,38 +12,41 @@ import {
   note,
   readLicense,
   readRow,
+  readTitles,
   seatsOf,
   writeLicense,
 } from './licenses.ts'
-import { dueNotice, type NoticeKind } from './notices.ts'
+import { type MarkReused, noteDone, wasDone } from './once.ts'
+import { beginTrial, eraseSubject, forgetTrial, readSubject } from './people.ts'
 import { isRefused, refuse, type Refused } from './problem.ts'
-import { projectionOf, recordName } from './projection.ts'
+import { Projector } from './projector.ts'
 import { STEPS } from './registry-schema.ts'
+import { claimNotices, type DueNotice, giveBackNotice, purge, readTrends, saveDay } from './upkeep.ts'
 
 type NoLicense = Refused<'no-such-license'>
 const noLicense: NoLicense = refuse('no-such-license', 'There is no such licence.')
+const isRevoked = refuse('revoked', 'The licence is revoked; reinstate it first.')
+const toldBefore = refuse(
+  'key-told-before',
+  'This was carried out before, and its key cannot be told again; give the licence a new key.',
+)
 
-const DAY_MS = 86_400_000
-/** The validation log is kept so long, and no longer. */
-export const LOG_DAYS = 90
-/** A licence's record is kept for its life and so long. */
-const RECORD_DAYS_AFTER_END = 365
-const TREND_DAYS = 400
-/** KV takes one write a second of a name. */
-const PUT_EVERY_MS = 1100
-/** A flush writes at most so many names before it leaves the rest to the alarm. */
-const MOST_PUTS = 100
+/** What is stored of a key. */
+interface StoredKey {
+  readonly digest: string
+  readonly prefix: string
+}
 
 /**
  * The one place where licences, their keys and their places are changed, one change after the other: KV alone would
- * lose all but the last of two edits. What licence checks need is projected to KV behind a list of what is pending,
- * so that no change stays unseen, whatever becomes of a write.
+ * lose all but the last of two edits. What licence checks need is projected to KV (projector.ts).
  */
 export class Registry extends DurableObject {
-  #flushing: Promise<void> | null = null
+  readonly #projector: Projector
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
+    this.#projector = new Projector(ctx.storage, env.LICENSES)
     const { sql } = ctx.storage
     ctx.storage.transactionSync(() => {
       sql.exec('create table if not exists step (n integer primary key)')
@@ -60,15 +63,37 @@ export class Registry extends DurableObject {
     return this.ctx.storage.sql
   }
 
-  /** Issues a licence under the digest of its key. */
-  async issue(by: Doing, license: License, key: { digest: string; prefix: string }): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
+  /**
+   * Carries out what a vendor asks, in one transaction, and projects it before it answers. What was carried out
+   * before is not carried out again: then the outcome is null, as if nothing had stood against it.
+   */
+  async #once<R extends Refused>(by: Doing, work: () => R | null): Promise<R | MarkReused | null> {
+    const outcome = this.ctx.storage.transactionSync(() => {
+      const done = wasDone(this.#sql, by)
+      if (done !== false) return done === true ? null : done
+      const refused = work()
+      if (!refused) noteDone(this.#sql, by)
+      return refused
+    })
+    await this.#projector.flush('wait')
+    return outcome
+  }
+
+  /** Issues a licence under the digest of its key; answers the licence, which is an earlier one for a repetition. */
+  async issue(
+    by: Doing,
+    license: License,
+    key: StoredKey,
+  ): Promise<string | MarkReused | Refused<'key-told-before'>> {
+    const refused = await this.#once<typeof toldBefore>(by, () => {
+      if (this.#licenseOf(key.digest) !== null) return toldBefore
       writeLicense(this.#sql, license, by.at)
       this.#addKey(license.license, key, by.at)
       note(this.#sql, by, 'issue', license.license, `${license.tier} until ${license.expiresAt}`)
-      this.#changed(license.license)
+      this.#projector.changed(license.license)
+      return null
     })
-    await this.#flush('wait')
+    return refused ?? this.#licenseOf(key.digest) ?? toldBefore
   }
 
   /** Carries out a vendor's wish, or refuses it. */
@@ -77,8 +102,8 @@ export class Registry extends DurableObject {
     license: string,
     wish: Wish,
     reason: string | null,
-  ): Promise<LicenseRow | NoLicense | Refused<WishRefusal>> {
-    const outcome = this.ctx.storage.transactionSync(() => {
+  ): Promise<LicenseRow | NoLicense | MarkReused | Refused<WishRefusal>> {
+    const refused = await this.#once<NoLicense | Refused<WishRefusal>>(by, () => {
       const before = readLicense(this.#sql, license)
       if (!before) return noLicense
       const after = decide(before, wish)
@@ -86,25 +111,24 @@ export class Registry extends DurableObject {
       writeLicense(this.#sql, after, by.at)
       const why = reason === null ? '' : ` (${reason})`
       note(this.#sql, by, wish.do, license, `${changeOf(before, after)}${why}`)
-      this.#changed(license)
+      this.#projector.changed(license)
       return null
     })
-    if (outcome) return outcome
-    await this.#flush('wait')
-    return readRow(this.#sql, license) ?? noLicense
+    return refused ?? readRow(this.#sql, license) ?? noLicense
   }
 
-  /** Adds a key; those before it work until `oldUntil`. */
+  /** Adds a key; those before it work until `oldUntil`. Answers until when they do, which a repetition hears again. */
   async rotateKey(
     by: Doing,
     license: string,
-    key: { digest: string; prefix: string },
+    key: StoredKey,
     oldUntil: string,
-  ): Promise<NoLicense | Refused<'revoked'> | null> {
-    const refused = this.ctx.storage.transactionSync(() => {
+  ): Promise<string | NoLicense | MarkReused | Refused<'revoked' | 'key-told-before'>> {
+    const refused = await this.#once<NoLicense | typeof isRevoked | typeof toldBefore>(by, () => {
       const found = readLicense(this.#sql, license)
       if (!found) return noLicense
-      if (found.state === 'revoked') return refuse('revoked', 'The licence is revoked; reinstate it first.')
+      if (found.state === 'revoked') return isRevoked
+      if (this.#licenseOf(key.digest) !== null) return toldBefore
       this.#sql.exec(
         'update license_key set until = min(coalesce(until, ?1), ?1) where license = ?2',
         oldUntil,
@@ -112,11 +136,18 @@ export class Registry extends DurableObject {
       )
       this.#addKey(license, key, by.at)
       note(this.#sql, by, 'rotate-key', license, `the old key works until ${oldUntil}`)
-      this.#changed(license)
+      this.#projector.changed(license)
       return null
     })
-    await this.#flush('wait')
-    return refused
+    if (refused) return refused
+    if (this.#licenseOf(key.digest) === null) return toldBefore
+    const [last] = this.#sql
+      .exec<{ until: string | null }>(
+        'select max(until) as until from license_key where license = ?',
+        license,
+      )
+      .toArray()
+    return last?.until ?? oldUntil
   }
 
   /**
@@ -135,13 +166,7 @@ export class Registry extends DurableObject {
       const seats = seatsOf(this.#sql, license)
       if (seats.some((s) => s.install === install)) return true
       if (seats.length >= (found.installs ?? MOST_SEATS)) return null
-      this.#sql.exec(
-        'insert into seat (license, install, since) values (?, ?, ?)',
-        license,
-        install,
-        check.at,
-      )
-      this.#changed(license)
+      this.#seat(license, install, check.at)
       return true
     }
     let seated = this.ctx.storage.transactionSync(take)
@@ -165,7 +190,7 @@ export class Registry extends DurableObject {
         check.version,
         new Date(now.getTime() - 3_600_000).toISOString(),
       )
-    await this.#flush('leave-to-alarm')
+    await this.#projector.flush('leave-to-alarm')
     return seated === true
   }
 
@@ -173,18 +198,16 @@ export class Registry extends DurableObject {
     by: Doing,
     license: string,
     install: string,
-  ): Promise<NoLicense | Refused<'no-such-install'> | null> {
-    const refused = this.ctx.storage.transactionSync(() => {
+  ): Promise<NoLicense | MarkReused | Refused<'no-such-install'> | null> {
+    return this.#once<NoLicense | Refused<'no-such-install'>>(by, () => {
       if (!readLicense(this.#sql, license)) return noLicense
       if (!seatsOf(this.#sql, license).some((s) => s.install === install))
         return refuse('no-such-install', 'This licence has no such install.')
       this.#sql.exec('delete from seat where license = ? and install = ?', license, install)
       note(this.#sql, by, 'release-install', license, `install ${install}`)
-      this.#changed(license)
+      this.#projector.changed(license)
       return null
     })
-    await this.#flush('wait')
-    return refused
   }
 
   /** A place for an install that will get a file, and the licence that the file is made of. */
@@ -192,25 +215,29 @@ export class Registry extends DurableObject {
     by: Doing,
     license: string,
     install: string,
-  ): Promise<License | NoLicense | Refused<'revoked' | 'not-active' | 'no-install-left'>> {
-    const found = readLicense(this.#sql, license)
-    if (!found) return noLicense
-    if (found.state === 'revoked') return refuse('revoked', 'The licence is revoked; reinstate it first.')
-    if (found.state !== 'active' || found.expiresAt <= by.at)
-      return refuse('not-active', 'The licence is suspended or over; a file of it would be worth nothing.')
-    const outcome = this.ctx.storage.transactionSync(() => {
-      const seats = seatsOf(this.#sql, license)
-      if (!seats.some((s) => s.install === install)) {
-        if (seats.length >= (found.installs ?? MOST_SEATS))
-          return refuse('no-install-left', `All ${seats.length} installs of this licence are in use.`)
-        this.#sql.exec('insert into seat (license, install, since) values (?, ?, ?)', license, install, by.at)
-        this.#changed(license)
-      }
-      note(this.#sql, by, 'license-file', license, `install ${install}`)
-      return found
-    })
-    await this.#flush('wait')
-    return outcome
+  ): Promise<License | NoLicense | MarkReused | Refused<'revoked' | 'not-active' | 'no-install-left'>> {
+    const refused = await this.#once<NoLicense | Refused<'revoked' | 'not-active' | 'no-install-left'>>(
+      by,
+      () => {
+        const found = readLicense(this.#sql, license)
+        if (!found) return noLicense
+        if (found.state === 'revoked') return isRevoked
+        if (found.state !== 'active' || found.expiresAt <= by.at)
+          return refuse(
+            'not-active',
+            'The licence is suspended or over; a file of it would be worth nothing.',
+          )
+        const seats = seatsOf(this.#sql, license)
+        if (!seats.some((s) => s.install === install)) {
+          if (seats.length >= (found.installs ?? MOST_SEATS))
+            return refuse('no-install-left', `All ${seats.length} installs of this licence are in use.`)
+          this.#seat(license, install, by.at)
+        }
+        note(this.#sql, by, 'license-file', license, `install ${install}`)
+        return null
+      },
+    )
+    return refused ?? readLicense(this.#sql, license) ?? noLicense
   }
 
   logValidation(line: { at: string; keyDigest: string; verdict: string; version: string }): void {
@@ -244,215 +271,70 @@ export class Registry extends DurableObject {
     return listLicenses(this.#sql, filter)
   }
 
+  /** Tier and customer of these licences. */
+  titles(licenses: readonly string[]): ReturnType<typeof readTitles> {
+    return readTitles(this.#sql, licenses)
+  }
+
   audit(filter: { license?: string | undefined; before?: number | undefined; limit: number }): AuditRow[] {
     return listAudit(this.#sql, filter)
   }
 
   /** How licences stand, and each licence's tier. */
-  standing(now: string): { licenses: FleetHealth['licenses']; tiers: [string, string][] } {
-    const soon = new Date(Date.parse(now) + 30 * DAY_MS).toISOString()
-    const [row] = this.#sql
-      .exec<FleetHealth['licenses']>(
-        `select count(*) filter (where state = 'active' and expires_at > ?1) as active,
-           count(*) filter (where state = 'suspended') as suspended, count(*) filter (where state = 'revoked') as revoked,
-           count(*) filter (where state = 'active' and expires_at > ?1 and expires_at <= ?2) as expiring,
-           count(*) filter (where state = 'active' and expires_at <= ?1) as expired from license`,
-        now,
-        soon,
-      )
-      .toArray()
+  standing(now: string): { licenses: Record<Standing, number>; tiers: [string, string][] } {
     const tiers = this.#sql
       .exec<{ license: string; tier: string }>('select license, tier from license')
       .toArray()
-    return {
-      licenses: { active: 0, suspended: 0, revoked: 0, expiring: 0, expired: 0, ...row },
-      tiers: tiers.map((t) => [t.license, t.tier]),
-    }
+    return { licenses: countStandings(this.#sql, now), tiers: tiers.map((t) => [t.license, t.tier]) }
   }
 
-  /** What is stored of an address, for the person behind it. */
-  subject(by: Doing, email: string, emailDigest: string) {
-    note(this.#sql, by, 'export-subject', null, 'a person’s data')
-    const licenses = byContact(this.#sql, email)
-    const mine = licenses.map((l) => l.license)
-    return {
-      licenses,
-      trials: this.#sql
-        .exec<{ at: string; license: string }>(
-          'select at, license from trial where email_digest = ?',
-          emailDigest,
-        )
-        .toArray(),
-      notices: mine.flatMap((license) =>
-        this.#sql
-          .exec<{ at: string; license: string; kind: string }>(
-            'select at, license, kind from notice where license = ? order by at',
-            license,
-          )
-          .toArray(),
-      ),
-    }
+  subject(by: Doing, email: string, emailDigest: string): ReturnType<typeof readSubject> {
+    return readSubject(this.#sql, by, email, emailDigest)
   }
 
-  /** Erases what names a person. Licences stay: somebody's install runs on them. */
-  eraseSubject(
-    by: Doing,
-    email: string,
-    emailDigest: string,
-  ): { licenses: number; trials: number; notices: number } {
-    return this.ctx.storage.transactionSync(() => {
-      const licenses = byContact(this.#sql, email)
-      let notices = 0
-      for (const { license } of licenses) {
-        const [told] = this.#sql
-          .exec<{ n: number }>('select count(*) as n from notice where license = ?', license)
-          .toArray()
-        notices += told?.n ?? 0
-        this.#sql.exec('delete from notice where license = ?', license)
-      }
-      this.#sql.exec('update license set contact = null, customer = null where contact = ?', email)
-      const [trials] = this.#sql
-        .exec<{ n: number }>('select count(*) as n from trial where email_digest = ?', emailDigest)
-        .toArray()
-      this.#sql.exec('delete from trial where email_digest = ?', emailDigest)
-      note(this.#sql, by, 'erase-subject', null, `${licenses.length} licences, ${trials?.n ?? 0} trials`)
-      return { licenses: licenses.length, trials: trials?.n ?? 0, notices }
-    })
+  eraseSubject(by: Doing, email: string, emailDigest: string): ReturnType<typeof eraseSubject> {
+    return this.ctx.storage.transactionSync(() => eraseSubject(this.#sql, by, email, emailDigest))
   }
 
-  /** Notes that an address has had its trial; false if it had one within a year. */
   beginTrial(emailDigest: string, license: string, at: string): boolean {
-    const aYearAgo = new Date(Date.parse(at) - RECORD_DAYS_AFTER_END * DAY_MS).toISOString()
-    return this.ctx.storage.transactionSync(() => {
-      const had = this.#sql
-        .exec('select 1 as had from trial where email_digest = ? and at > ?', emailDigest, aYearAgo)
-        .toArray()
-      if (had.length > 0) return false
-      this.#sql.exec(
-        'insert into trial (email_digest, at, license) values (?, ?, ?)',
-        emailDigest,
-        at,
-        license,
-      )
-      return true
-    })
+    return this.ctx.storage.transactionSync(() => beginTrial(this.#sql, emailDigest, license, at))
   }
 
-  /** A mail that could not be sent: the address may ask again. */
   forgetTrial(license: string): void {
-    this.#sql.exec('delete from trial where license = ?', license)
+    forgetTrial(this.#sql, license)
   }
 
-  /** Claims the notices that are due, at most so many: a claimed one is sent once or given back. */
-  claimNotices(now: string, most: number): { kind: NoticeKind; row: LicenseRow; contact: string }[] {
-    return this.ctx.storage.transactionSync(() => {
-      const until = new Date(Date.parse(now) + 31 * DAY_MS).toISOString()
-      const claimed: { kind: NoticeKind; row: LicenseRow; contact: string }[] = []
-      const due = this.#sql
-        .exec<{ license: string; contact: string }>(
-          `select license, contact from license where state = 'active' and contact is not null and expires_at < ?
-           order by expires_at desc`,
-          until,
-        )
-        .toArray()
-      for (const { license, contact } of due) {
-        if (claimed.length >= most) break
-        const row = readRow(this.#sql, license)
-        if (!row) continue
-        const told = this.#sql
-          .exec<{ kind: string }>(
-            'select kind from notice where license = ? and expires_at = ?',
-            license,
-            row.expiresAt,
-          )
-          .toArray()
-        const kind = dueNotice(
-          row.expiresAt,
-          told.map((t) => t.kind),
-          new Date(now),
-        )
-        if (!kind) continue
-        this.#sql.exec(
-          'insert into notice (license, expires_at, kind, at) values (?, ?, ?, ?)',
-          license,
-          row.expiresAt,
-          kind,
-          now,
-        )
-        claimed.push({ kind, row, contact })
-      }
-      return claimed
-    })
+  claimNotices(now: string, most: number): DueNotice[] {
+    return this.ctx.storage.transactionSync(() => claimNotices(this.#sql, now, most))
   }
 
   giveBackNotice(license: string, expiresAt: string, kind: string): void {
-    this.#sql.exec(
-      'delete from notice where license = ? and expires_at = ? and kind = ?',
-      license,
-      expiresAt,
-      kind,
-    )
+    giveBackNotice(this.#sql, license, expiresAt, kind)
   }
 
   saveDay(day: TrendDay): void {
-    this.#sql.exec(
-      `insert into day (day, installs, totals) values (?, ?, ?)
-       on conflict (day) do update set installs = excluded.installs, totals = excluded.totals`,
-      day.day,
-      day.installs,
-      JSON.stringify(day.totals),
-    )
+    saveDay(this.#sql, day)
   }
 
-  trends(since: string): { day: string; installs: number; totals: string }[] {
-    return this.#sql
-      .exec<{ day: string; installs: number; totals: string }>(
-        'select day, installs, totals from day where day >= ? order by day',
-        since,
-      )
-      .toArray()
+  trends(since: string): ReturnType<typeof readTrends> {
+    return readTrends(this.#sql, since)
   }
 
   /** Removes what has been kept long enough. */
   async purge(now: string): Promise<{ validations: number; licenses: string[] }> {
-    const before = (days: number) => new Date(Date.parse(now) - days * DAY_MS).toISOString()
-    const gone = this.ctx.storage.transactionSync(() => {
-      const [old] = this.#sql
-        .exec<{ n: number }>('select count(*) as n from validation where at < ?', before(LOG_DAYS))
-        .toArray()
-      this.#sql.exec('delete from validation where at < ?', before(LOG_DAYS))
-      this.#sql.exec('delete from day where day < ?', before(TREND_DAYS).slice(0, 10))
-      this.#sql.exec('delete from trial where at < ?', before(RECORD_DAYS_AFTER_END))
-      const ended = this.#sql
-        .exec<{ license: string }>(
-          'select license from license where min(expires_at, coalesce(revoked_at, expires_at)) < ? limit 500',
-          before(RECORD_DAYS_AFTER_END),
-        )
-        .toArray()
-        .map((r) => r.license)
-      const oldKeys = this.#sql
-        .exec<{ license: string }>('select distinct license from license_key where until < ?', now)
-        .toArray()
-      for (const { license } of oldKeys) this.#changed(license)
-      for (const license of ended) {
-        this.#changed(license)
-        for (const table of ['license', 'license_key', 'seat', 'audit', 'notice', 'trial'])
-          this.#sql.exec(`delete from ${table} where license = ?`, license)
-      }
-      this.#sql.exec('delete from license_key where until < ?', now)
-      this.#sql.exec('delete from audit where license is null and at < ?', before(RECORD_DAYS_AFTER_END))
-      return { validations: old?.n ?? 0, licenses: ended }
-    })
-    await this.#flush('wait')
+    const gone = this.ctx.storage.transactionSync(() =>
+      purge(this.#sql, now, (license) => this.#projector.changed(license)),
+    )
+    await this.#projector.flush('wait')
     return gone
   }
 
   /** Goes on with what could not be projected at once. */
   async alarm(): Promise<void> {
-    await this.#flush('wait')
+    await this.#projector.flush('wait')
   }
 
-  #addKey(license: string, key: { digest: string; prefix: string }, at: string): void {
+  #addKey(license: string, key: StoredKey, at: string): void {
     this.#sql.exec(
       'insert into license_key (digest, license, prefix, since, until) values (?, ?, ?, ?, null)',
       key.digest,
@@ -462,100 +344,16 @@ export class Registry extends DurableObject {
     )
   }
 
-  /** Marks every key of a licence as to be projected. In the transaction of the change itself. */
-  #changed(license: string): void {
-    this.#sql.exec(
-      `insert into pending (digest, change, put_at) select digest, 1, 0 from license_key where license = ?
-       on conflict (digest) do update set change = pending.change + 1`,
-      license,
-    )
+  #seat(license: string, install: string, at: string): void {
+    this.#sql.exec('insert into seat (license, install, since) values (?, ?, ?)', license, install, at)
+    this.#projector.changed(license)
   }
 
-  /**
-   * Projects what is pending, one flush at a time: writes of one name must not overtake each other. A vendor's edit
-   * waits the second that KV asks for between two writes, so that its answer means that it is done; an install does not.
-   */
-  async #flush(patience: 'wait' | 'leave-to-alarm'): Promise<void> {
-    // Whoever comes while a flush runs waits for it and for the next, which sees the newest change.
-    while (this.#flushing) await this.#flushing
-    this.#flushing = this.#project(patience).finally(() => {
-      this.#flushing = null
-    })
-    await this.#flushing
-  }
-
-  async #project(patience: 'wait' | 'leave-to-alarm'): Promise<void> {
-    const pending = this.#sql
-      .exec<{ digest: string; change: number; put_at: number }>(
-        'select digest, change, put_at from pending where change > 0 order by digest limit ?',
-        MOST_PUTS,
-      )
+  /** The licence that a key is of, by the key's digest. */
+  #licenseOf(digest: string): string | null {
+    const [key] = this.#sql
+      .exec<{ license: string }>('select license from license_key where digest = ?', digest)
       .toArray()
-    let left = pending.length === MOST_PUTS
-    for (const { digest, put_at: putAt } of pending) {
-      const waitMs = putAt + PUT_EVERY_MS - Date.now()
-      if (waitMs > 0 && patience === 'leave-to-alarm') {
-        left = true
-        continue
-      }
-      if (waitMs > 0) await new Promise((done) => setTimeout(done, waitMs))
-      // Read right before the write, so that it always writes the newest.
-      const [now] = this.#sql
-        .exec<{ change: number; license: string | null; until: string | null }>(
-          `select p.change, k.license, k.until from pending p left join license_key k on k.digest = p.digest
-           where p.digest = ?`,
-          digest,
-        )
-        .toArray()
-      if (!now) continue
-      try {
-        await this.#put(digest, now.license, now.until)
-      } catch (error) {
-        // oxlint-disable-next-line no-console -- the only log there is: a name, never what it was about
-        console.error('not projected yet', error instanceof Error ? error.name : 'unknown')
-        this.#sql.exec('update pending set put_at = ? where digest = ?', Date.now(), digest)
-        left = true
-        continue
-      }
-      if (now.license === null) {
-        // Of a key that is no more, no trace is left.
-        this.#sql.exec('delete from pending where digest = ? and change = ?', digest, now.change)
-        continue
-      }
-      // A change that came while we wrote stays pending; one that did not leaves the time of this write behind.
-      this.#sql.exec(
-        'update pending set change = change - ?, put_at = ? where digest = ?',
-        now.change,
-        Date.now(),
-        digest,
-      )
-      const [still] = this.#sql
-        .exec<{ change: number }>('select change from pending where digest = ?', digest)
-        .toArray()
-      left ||= (still?.change ?? 0) > 0
-    }
-    this.#sql.exec('delete from pending where change = 0 and put_at < ?', Date.now() - 60_000)
-    if (left && (await this.ctx.storage.getAlarm()) === null)
-      await this.ctx.storage.setAlarm(Date.now() + PUT_EVERY_MS)
-  }
-
-  async #put(digest: string, license: string | null, until: string | null): Promise<void> {
-    const kv = this.env.LICENSES
-    const found = license === null ? null : readLicense(this.#sql, license)
-    const projection =
-      found &&
-      projectionOf(
-        found,
-        seatsOf(this.#sql, found.license).map((s) => s.install),
-      )
-    const lastSecond = until === null ? null : Math.floor(Date.parse(until) / 1000)
-    // KV keeps nothing for less than a minute.
-    if (!projection || (lastSecond !== null && lastSecond < Date.now() / 1000 + 60))
-      return kv.delete(recordName(digest))
-    return kv.put(
-      recordName(digest),
-      JSON.stringify(projection),
-      lastSecond === null ? {} : { expiration: lastSecond },
-    )
+    return key?.license ?? null
   }
 }

@@ -12,10 +12,6 @@ export interface Vendor {
   readonly role: VendorRole
 }
 
-/** Each role may do what those before it may. */
-const RANK: Readonly<Record<VendorRole, number>> = { reader: 0, support: 1, manager: 2 }
-export const may = (has: VendorRole, needs: VendorRole): boolean => RANK[has] >= RANK[needs]
-
 const fromHex = (text: string) =>
   Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
 

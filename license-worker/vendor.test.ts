@@ -19,6 +19,8 @@ import {
 import { decide, type License, type Wish } from './license.ts'
 import { digestOf, recordName } from './projection.ts'
 import { Registry } from './registry.ts'
+import { seenName } from './seen.ts'
+import { REGISTRY } from './validate.ts'
 
 const at = (license: string) => `/v1/vendor/licenses/${license}`
 const verdictOf = async (key: string) => (await readAnswer(await validate(requestOf(key)))).verdict
@@ -176,6 +178,98 @@ describe('the vendor’s API', () => {
     }
     expect(seen).toEqual(made.map((m) => m.license).toReversed())
     expect((await vendor('reader', 'GET', '/v1/vendor/licenses?tier=gold')).body['code']).toBe('bad-query')
+  })
+
+  test('carries out a marked request once, however often it comes, and tells the same key again', async () => {
+    const wish = { tier: 'pro', expiresAt: LATER, customer: `Once ${crypto.randomUUID()}` }
+    const mark: string = crypto.randomUUID()
+    const issueIt = (body: object, as: 'manager' | 'support' = 'manager', by = mark) =>
+      vendor(as, 'POST', '/v1/vendor/licenses', body, by)
+    const [first, second] = await Promise.all([issueIt(wish), issueIt(wish)])
+    expect(first.status).toBe(200)
+    expect(second.body).toEqual(first.body)
+    expect((await issueIt(wish, 'manager', crypto.randomUUID())).body['key']).not.toBe(first.body['key'])
+    // The same mark on another wish is a mistake, and no wish is carried out by it.
+    expect(await issueIt({ ...wish, tier: 'starter' })).toMatchObject({
+      status: 409,
+      body: { code: 'mark-reused' },
+    })
+    expect((await issueIt(wish, 'manager', 'again')).body['code']).toBe('bad-header')
+    const license = String(first.body['license'])
+    expect(await verdictOf(String(first.body['key']))).toBe('VALID')
+
+    const rotate = crypto.randomUUID()
+    const rotateIt = () => vendor('support', 'POST', `${at(license)}/rotate-key`, { overlapDays: 14 }, rotate)
+    const rotated = await rotateIt()
+    expect(await rotateIt()).toEqual(rotated)
+    expect(rotated.body['key']).not.toBe(first.body['key'])
+
+    const suspend = crypto.randomUUID()
+    const suspendIt = (by?: string) =>
+      vendor('support', 'POST', `${at(license)}/suspend`, { reason: 'unpaid' }, by)
+    expect((await suspendIt(suspend)).status).toBe(200)
+    expect(await suspendIt(suspend)).toMatchObject({ status: 200, body: { state: 'suspended' } })
+    expect((await suspendIt()).body['code']).toBe('already-suspended')
+    const { body } = await vendor('reader', 'GET', `/v1/vendor/audit?license=${license}`)
+    expect(body.items?.map((line) => line['action'])).toEqual(['suspend', 'rotate-key', 'issue'])
+    // Neither the mark nor the key that came of it is stored.
+    const stored = await runInDurableObject(env.REGISTRY.getByName(REGISTRY), (_, state) =>
+      JSON.stringify(state.storage.sql.exec('select * from done').toArray()),
+    )
+    for (const text of [mark, rotate, String(first.body['key']).slice(9)]) expect(stored).not.toContain(text)
+  })
+
+  test('lists licences as they stand, those that end first before the others', async () => {
+    const customer = `Standing ${crypto.randomUUID()}`
+    const inDays = (n: number) => new Date(Date.now() + n * 86_400_000).toISOString()
+    const made = []
+    for (const days of [20, 400, 10]) made.push(await issue({ customer, expiresAt: inDays(days) }))
+    await vendor('manager', 'POST', `${at(made[1]?.license ?? '')}/revoke`, { reason: 'returned' })
+    const list = async (query: string) =>
+      (await vendor('reader', 'GET', `/v1/vendor/licenses?search=${encodeURIComponent(customer)}&${query}`))
+        .body
+    const [first = '', , third = ''] = made.map((m) => m.license)
+    const ids = (body: { items?: Record<string, unknown>[] }) => body.items?.map((l) => l['license'])
+    const expiring = await list('standing=expiring&order=ends-first&limit=1')
+    expect([ids(expiring), expiring['total']]).toEqual([[third], 2])
+    const rest = await list(
+      `standing=expiring&order=ends-first&limit=1&after=${encodeURIComponent(String(expiring['next']))}`,
+    )
+    expect(ids(rest)).toEqual([first])
+    expect(ids(await list('standing=revoked'))).toEqual([made[1]?.license])
+    expect(ids(await list('standing=active'))).toEqual([])
+    expect((await list('after=nowhere')).items).toBeUndefined()
+  })
+
+  test('lists installs with whose they are, page by page, the silent and the outdated alone where asked', async () => {
+    const { license } = await issue({ customer: 'Tailspin', installs: 9 })
+    const install = (n: number) => `01890a5d-ac96-774b-bcce-0000000000${n.toString(16).padStart(2, '0')}`
+    const hours = [0, 1, 60, 90, 2]
+    for (const [n, ago] of hours.entries())
+      await env.LICENSES.put(seenName(license, install(n)), '', {
+        metadata: {
+          a: Math.floor(Date.now() / 1000) - ago * 3600,
+          v: n === 1 ? '0.1.0' : '0.2.0',
+          c: null,
+          l: 0,
+        },
+      })
+    const list = async (query: string) =>
+      (await vendor('reader', 'GET', `/v1/vendor/installs?license=${license}&${query}`)).body
+    const ids = (body: { items?: Record<string, unknown>[] }) => body.items?.map((i) => i['install'])
+    expect(ids(await list('silent=true'))).toEqual([install(2), install(3)])
+    expect(ids(await list('version=0.1.0'))).toEqual([install(1)])
+    const seen: unknown[] = []
+    let after = ''
+    for (let page = 0; page < 4; page++) {
+      const body = await list(`silent=false&limit=2${after}`)
+      seen.push(...(ids(body) ?? []))
+      if (body['next'] === null) break
+      after = `&after=${encodeURIComponent(z.string().parse(body['next']))}`
+    }
+    expect(seen).toEqual([install(0), install(1), install(4)])
+    expect((await list('limit=1')).items).toMatchObject([{ customer: 'Tailspin', tier: 'pro' }])
+    expect((await list('after=nowhere'))['code']).toBe('bad-place')
   })
 
   test('refuses what is wrong, and names the field', async () => {

@@ -1,19 +1,19 @@
 import { type FilePayload, newLicenseKey, prefixOf, TIERS } from '@attestry/contracts'
-import { TrendDay, type VendorEndpoint, vendorHttp } from '@attestry/contracts/http'
+import { TrendDay, type VendorEndpoint, vendorHttp, vendorMay } from '@attestry/contracts/http'
 import type { Hono } from 'hono'
-import type * as z from 'zod'
+import * as z from 'zod'
 import { readJson } from './body.ts'
-import { healthOf, isSilent, listSeen } from './fleet.ts'
+import { findInstalls, healthOf, listSeen } from './fleet.ts'
 import type { License, Wish } from './license.ts'
-import type { Doing } from './licenses.ts'
+import type { Doing, Once } from './licenses.ts'
 import { mailerOf } from './mail.ts'
 import { isRefused, problem, refuse, type Refused } from './problem.ts'
-import { digestOf } from './projection.ts'
-import { installOf, seenName, seenPrefix } from './seen.ts'
+import { digestOf, hex } from './projection.ts'
+import { seenName } from './seen.ts'
 import { sign } from './sign.ts'
 import { isPerson } from './turnstile.ts'
 import { REGISTRY } from './validate.ts'
-import { may, type Vendor, vendorOf } from './vendor-token.ts'
+import { type Vendor, vendorOf } from './vendor-token.ts'
 
 type Table = typeof vendorHttp
 type Reply<E extends VendorEndpoint> = E['reply'] extends z.ZodType ? z.input<E['reply']> : undefined
@@ -27,6 +27,9 @@ interface Call<E extends VendorEndpoint> {
   readonly query: E['query'] extends z.ZodObject ? z.output<E['query']> : undefined
   readonly body: E['body'] extends z.ZodType ? z.output<E['body']> : undefined
   readonly vendor: Vendor
+  /** The caller's `Idempotency-Key`, with whose it is; null where none came. */
+  readonly mark: string | null
+  readonly once: Once | undefined
 }
 
 type Handlers = {
@@ -40,14 +43,41 @@ const DAY_MS = 86_400_000
 const TRIAL_DAYS = 14
 
 const registryOf = (env: Env) => env.REGISTRY.getByName(REGISTRY)
-const doing = (c: { vendor: Vendor; now: Date }): Doing => ({ ...c.vendor, at: c.now.toISOString() })
-const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes))
-const newLicenseId = (): string =>
-  `lic-${[...random(10)].map((b) => b.toString(16).padStart(2, '0')).join('')}`
+const doing = (c: { vendor: Vendor; now: Date; once: Once | undefined }): Doing => ({
+  ...c.vendor,
+  at: c.now.toISOString(),
+  once: c.once,
+})
+const random = (bytes: number): Uint8Array<ArrayBuffer> => crypto.getRandomValues(new Uint8Array(bytes))
+const newLicenseId = (): string => `lic-${hex(random(10).buffer)}`
+
+/**
+ * The random bytes of a key. For a marked request they follow from the mark and a secret of the service (HKDF,
+ * RFC 5869): so a repetition, whose first answer may be lost, is told the same key, and the key is kept nowhere.
+ */
+async function keySource(c: { env: Env; mark: string | null }): Promise<(bytes: number) => Uint8Array> {
+  if (c.mark === null) return random
+  const bytes = new TextEncoder()
+  const secret = await crypto.subtle.importKey('raw', bytes.encode(c.env.SIGNING_KEYS), 'HKDF', false, [
+    'deriveBits',
+  ])
+  const info = bytes.encode(`attestry licence key ${c.mark}`)
+  const hkdf = { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info }
+  const stream = new Uint8Array(await crypto.subtle.deriveBits(hkdf, secret, 8 * 4096))
+  let taken = 0
+  return (wanted) => {
+    // Some hundred draws are there, and each succeeds with probability 32 in 37.
+    if (taken + wanted > stream.length) throw new Error('no key came of this mark')
+    return stream.slice(taken, (taken += wanted))
+  }
+}
 
 /** A new key: the text, which is shown once, and what is stored of it. */
-async function makeKey(): Promise<{ key: string; stored: { digest: string; prefix: string } }> {
-  const key = newLicenseKey(random)
+async function makeKey(c: {
+  env: Env
+  mark: string | null
+}): Promise<{ key: string; stored: { digest: string; prefix: string } }> {
+  const key = newLicenseKey(await keySource(c))
   return { key, stored: { digest: await digestOf(key), prefix: prefixOf(key) } }
 }
 
@@ -74,39 +104,43 @@ const handlers: Handlers = {
     return { items: days.map((d) => TrendDay.parse({ ...d, totals: JSON.parse(d.totals) })) }
   },
 
-  listInstalls: async ({ env, now, query }) => {
-    const { keys, ...page } = await env.LICENSES.list({
-      prefix: seenPrefix(query.license),
-      limit: query.limit,
-      ...(query.after === undefined ? {} : { cursor: query.after }),
-    })
-    const items = keys
-      .map(({ name, metadata }) => installOf(name, metadata))
-      .filter((i) => i !== null)
-      .filter((i) => query.version === undefined || i.version === query.version)
-      .filter((i) => query.silent === undefined || isSilent(i, now) === (query.silent === 'true'))
-    return { items, next: page.list_complete ? null : (page.cursor ?? null) }
+  listInstalls: async ({ env, now, query: { after, limit, license, version, silent } }) => {
+    const found = await findInstalls(
+      env.LICENSES,
+      { license, version, silent: silent === undefined ? undefined : silent === 'true' },
+      { after, limit, now },
+    )
+    if (!found) return badPlace
+    const titles = await registryOf(env).titles([...new Set(found.items.map((i) => i.license))])
+    const of = new Map(titles.map((t) => [t.license, t]))
+    return {
+      items: found.items.map((i) => ({
+        ...i,
+        tier: of.get(i.license)?.tier ?? null,
+        customer: of.get(i.license)?.customer ?? null,
+      })),
+      next: found.next,
+    }
   },
 
   listLicenses: async ({ env, now, query }) => {
     const after = query.after?.split(' ')
     if (after && after.length !== 2) return badPlace
     const { items, total } = await registryOf(env).list({
+      now: now.toISOString(),
       search: query.search,
-      state: query.state,
+      standing: query.standing,
       tier: query.tier,
-      endsBefore:
-        query.expiringWithinDays === undefined
-          ? undefined
-          : new Date(now.getTime() + query.expiringWithinDays * DAY_MS).toISOString(),
+      order: query.order,
       after: after && [after[0] ?? '', after[1] ?? ''],
       limit: query.limit,
     })
     const last = items.at(-1)
+    const sortedBy = query.order === 'newest' ? last?.issuedAt : last?.expiresAt
     return {
       items,
       total,
-      next: last && items.length === query.limit ? `${last.issuedAt} ${last.license}` : null,
+      next: last && items.length === query.limit ? `${sortedBy} ${last.license}` : null,
     }
   },
 
@@ -131,7 +165,7 @@ const handlers: Handlers = {
     const { tier, expiresAt, installs, customer, contact } = c.body
     if (Date.parse(expiresAt) <= c.now.getTime())
       return refuse('already-over', 'The licence would be over before it begins.')
-    const { key, stored } = await makeKey()
+    const { key, stored } = await makeKey(c)
     const license: License = {
       license: newLicenseId(),
       tier,
@@ -143,8 +177,8 @@ const handlers: Handlers = {
       contact: contact?.toLowerCase() ?? null,
       issuedAt: c.now.toISOString(),
     }
-    await registryOf(c.env).issue(doing(c), license, stored)
-    return { license: license.license, key }
+    const issued = await registryOf(c.env).issue(doing(c), license, stored)
+    return typeof issued === 'string' ? { license: issued, key } : issued
   },
 
   // Each wish has only the refusals that decide() gives it; its line of the table names them.
@@ -164,10 +198,10 @@ const handlers: Handlers = {
   reinstateLicense: (c) => wish(c, { do: 'reinstate' }, c.body.reason) as never,
 
   rotateKey: async (c) => {
-    const { key, stored } = await makeKey()
-    const oldUntil = new Date(c.now.getTime() + c.body.overlapDays * DAY_MS).toISOString()
-    const refused = await registryOf(c.env).rotateKey(doing(c), c.params['license'] ?? '', stored, oldUntil)
-    return refused ?? { key, oldUntil }
+    const { key, stored } = await makeKey(c)
+    const until = new Date(c.now.getTime() + c.body.overlapDays * DAY_MS).toISOString()
+    const oldUntil = await registryOf(c.env).rotateKey(doing(c), c.params['license'] ?? '', stored, until)
+    return typeof oldUntil === 'string' ? { key, oldUntil } : oldUntil
   },
 
   releaseInstall: async (c) => {
@@ -227,7 +261,7 @@ const handlers: Handlers = {
     if (!(await isPerson(turnstile, { secret, address: c.address, fetchIt: c.fetchIt })))
       return refuse('not-a-person', 'The check that a person asks did not pass; try again.')
     const email = c.body.email.toLowerCase()
-    const { key, stored } = await makeKey()
+    const { key, stored } = await makeKey(c)
     const license: License = {
       license: newLicenseId(),
       tier: 'enterprise',
@@ -279,7 +313,7 @@ export function bindVendor(
       if (endpoint.roles !== 'open') {
         const found = await vendorOf(request, c.env.VENDOR_TOKENS)
         if (!found) return problem('unauthenticated', 'not-signed-in', 'Send a vendor token.')
-        if (!may(found.role, endpoint.roles))
+        if (!vendorMay(found.role, endpoint.roles))
           return problem('forbidden', 'role-missing', `This needs the role ${endpoint.roles}.`)
         vendor = found
       }
@@ -295,6 +329,10 @@ export function bindVendor(
           return problem('invalid', 'bad-body', 'The body has wrong fields.', fieldsOf(parsed.error, 'body'))
         body = parsed.data
       }
+      const marked = request.headers.get('idempotency-key')
+      if (marked !== null && !z.uuid().safeParse(marked).success)
+        return problem('invalid', 'bad-header', 'Idempotency-Key is a UUID, another one for each request.')
+      const mark = marked === null || endpoint.method === 'GET' ? null : `${vendor.name} ${marked}`
       const answer = await handler({
         env: c.env,
         now: outside.now(),
@@ -305,6 +343,14 @@ export function bindVendor(
         query: query?.data as never,
         body: body as never,
         vendor,
+        mark,
+        once:
+          mark === null
+            ? undefined
+            : {
+                mark: await digestOf(mark),
+                asked: await digestOf(`${endpoint.method} ${c.req.path} ${JSON.stringify(body ?? null)}`),
+              },
       })
       if (isRefused(answer)) {
         const kind = endpoint.refusals[answer.refused]

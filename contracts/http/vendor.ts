@@ -12,6 +12,10 @@ import { type Endpoint, pageOf, Paging } from './endpoint.ts'
 export const VendorRole = z.enum(['reader', 'support', 'manager'])
 export type VendorRole = z.infer<typeof VendorRole>
 
+/** Whether a role may do what needs another: each may do what those before it may. */
+export const vendorMay = (has: VendorRole, needs: VendorRole): boolean =>
+  VendorRole.options.indexOf(has) >= VendorRole.options.indexOf(needs)
+
 /** One line of the vendor's contract; `open` needs no token. */
 export interface VendorEndpoint extends Omit<Endpoint, 'roles' | 'entitlement' | 'reauthenticate'> {
   readonly roles: 'open' | VendorRole
@@ -21,6 +25,10 @@ const endpoints = <const E extends Record<string, VendorEndpoint>>(table: E): E 
 
 export const LicenseState = z.enum(['active', 'suspended', 'revoked'])
 export type LicenseState = z.infer<typeof LicenseState>
+
+/** How a licence stands now, in ways that exclude each other. Soon is within 30 days. */
+export const Standing = z.enum(['active', 'expiring', 'expired', 'suspended', 'revoked'])
+export type Standing = z.infer<typeof Standing>
 
 export const LicenseRow = z.object({
   license: OpaqueId,
@@ -52,6 +60,10 @@ export const InstallRow = z.object({
 })
 export type InstallRow = z.infer<typeof InstallRow>
 
+/** An install in a list, with whose it is; null where its licence is no more. */
+export const InstallLine = InstallRow.extend({ tier: Tier.nullable(), customer: z.string().nullable() })
+export type InstallLine = z.infer<typeof InstallLine>
+
 export const AuditRow = z.object({
   id: Count,
   at: Instant,
@@ -76,7 +88,7 @@ export const FleetHealth = z.object({
   sendCounts: Count,
   versions: z.array(Counted),
   tiers: z.array(Counted),
-  licenses: z.object({ active: Count, suspended: Count, revoked: Count, expiring: Count, expired: Count }),
+  licenses: z.record(Standing, Count),
   totals: z.partialRecord(z.enum(COUNTERS), Count),
 })
 export type FleetHealth = z.infer<typeof FleetHealth>
@@ -92,7 +104,9 @@ export type TrendDay = z.infer<typeof TrendDay>
 const Email = z.email('an address such as name@example.com').max(200)
 const Reason = z.object({ reason: z.string().trim().min(3, 'at least three characters').max(300) })
 const noLicense = { 'no-such-license': 'not-found' } as const
-const revoked = { ...noLicense, revoked: 'conflict' } as const
+/** Of requests that a caller may mark with `Idempotency-Key` (a UUID), so that a repetition is carried out once. */
+const once = { 'mark-reused': 'conflict' } as const
+const changing = { ...noLicense, ...once, revoked: 'conflict' } as const
 
 export const vendorHttp = endpoints({
   vendorSession: {
@@ -130,19 +144,19 @@ export const vendorHttp = endpoints({
       silent: z.enum(['true', 'false']).optional(),
       version: z.string().max(20).optional(),
     }),
-    reply: z.object({ items: z.array(InstallRow), next: z.string().nullable() }),
+    reply: z.object({ items: z.array(InstallLine), next: z.string().nullable() }),
     refusals: { 'bad-place': 'invalid' },
   },
   listLicenses: {
     method: 'GET',
     path: '/v1/vendor/licenses',
-    summary: 'Licences, newest first; searched by customer, contact, id or beginning of the key.',
+    summary: 'Licences; searched by customer, contact, id or beginning of the key.',
     roles: 'reader',
     query: Paging.extend({
       search: z.string().trim().max(100).optional(),
-      state: LicenseState.optional(),
+      standing: Standing.optional(),
       tier: Tier.optional(),
-      expiringWithinDays: z.coerce.number().int().min(0).max(3660).optional(),
+      order: z.enum(['newest', 'ends-first']).default('newest'),
     }),
     reply: pageOf(LicenseRow),
     refusals: { 'bad-place': 'invalid' },
@@ -175,7 +189,7 @@ export const vendorHttp = endpoints({
       contact: Email.nullable().default(null),
     }),
     reply: z.object({ license: OpaqueId, key: z.string() }),
-    refusals: { 'already-over': 'invalid' },
+    refusals: { ...once, 'already-over': 'invalid', 'key-told-before': 'conflict' },
   },
   extendLicense: {
     method: 'POST',
@@ -184,7 +198,7 @@ export const vendorHttp = endpoints({
     roles: 'support',
     body: z.object({ expiresAt: Instant }),
     reply: LicenseRow,
-    refusals: { ...revoked, 'not-later': 'invalid' },
+    refusals: { ...changing, 'not-later': 'invalid' },
   },
   changeTier: {
     method: 'POST',
@@ -193,7 +207,7 @@ export const vendorHttp = endpoints({
     roles: 'manager',
     body: z.object({ tier: Tier, installs: z.int().min(1).max(1000).nullable().optional() }),
     reply: LicenseRow,
-    refusals: revoked,
+    refusals: changing,
   },
   suspendLicense: {
     method: 'POST',
@@ -202,7 +216,7 @@ export const vendorHttp = endpoints({
     roles: 'support',
     body: Reason,
     reply: LicenseRow,
-    refusals: { ...revoked, 'already-suspended': 'conflict' },
+    refusals: { ...changing, 'already-suspended': 'conflict' },
   },
   revokeLicense: {
     method: 'POST',
@@ -211,7 +225,7 @@ export const vendorHttp = endpoints({
     roles: 'manager',
     body: Reason,
     reply: LicenseRow,
-    refusals: revoked,
+    refusals: changing,
   },
   reinstateLicense: {
     method: 'POST',
@@ -220,7 +234,7 @@ export const vendorHttp = endpoints({
     roles: 'manager',
     body: Reason,
     reply: LicenseRow,
-    refusals: { ...noLicense, 'already-active': 'conflict' },
+    refusals: { ...noLicense, ...once, 'already-active': 'conflict' },
   },
   rotateKey: {
     method: 'POST',
@@ -229,7 +243,7 @@ export const vendorHttp = endpoints({
     roles: 'support',
     body: z.object({ overlapDays: z.int().min(0).max(90).default(14) }),
     reply: z.object({ key: z.string(), oldUntil: Instant }),
-    refusals: revoked,
+    refusals: { ...changing, 'key-told-before': 'conflict' },
   },
   releaseInstall: {
     method: 'DELETE',
@@ -237,7 +251,7 @@ export const vendorHttp = endpoints({
     summary: 'Frees the place of an install, and forgets what it sent.',
     roles: 'support',
     reply: null,
-    refusals: { ...noLicense, 'no-such-install': 'not-found' },
+    refusals: { ...noLicense, ...once, 'no-such-install': 'not-found' },
   },
   licenseFile: {
     method: 'POST',
@@ -246,7 +260,7 @@ export const vendorHttp = endpoints({
     roles: 'support',
     body: z.object({ install: z.uuid() }),
     reply: SignedLicense,
-    refusals: { ...revoked, 'not-active': 'conflict', 'no-install-left': 'conflict' },
+    refusals: { ...changing, 'not-active': 'conflict', 'no-install-left': 'conflict' },
   },
   listAudit: {
     method: 'GET',

@@ -61,23 +61,23 @@ export interface ChainStart {
   readonly frontier: readonly (Uint8Array | null)[]
 }
 
-/** Events that follow each other, as a database hands them over in one piece. */
-export interface ChainBlock {
-  /**
-   * The envelopes with a byte 0x00 between them: what a leaf hashes stands there as it is. Empty where the body is
-   * gone and only the leaf is left.
-   */
-  readonly envelopes: Uint8Array
-  /** The stored leaves and links, 32 bytes an event. */
-  readonly leaves: Uint8Array
-  readonly links: Uint8Array
+/** An event where it stands among other bytes, as a database hands it over. */
+export interface ChainRow {
+  readonly bytes: Uint8Array
+  readonly seq: number
+  /** Where the stored leaf and link begin, 32 bytes each. */
+  readonly leaf: number
+  readonly link: number
+  /** Where the envelope begins, with the 0x00 that a leaf hashes right before it; -1 where the body is gone. */
+  readonly from: number
+  readonly to: number
 }
 
 export interface ChainVerifier {
   /** Takes the next event; answers the first bad one, from then on always the same. */
   push(line: ChainLine): BadEvent | null
-  /** Takes the next events at once; the same as one by one, but without an object for each. */
-  pushBlock(block: ChainBlock): BadEvent | null
+  /** The same for an event of a database, whose bytes are read where they stand. */
+  pushRow(row: ChainRow): BadEvent | null
   result(): GoodChain | BadEvent
 }
 
@@ -193,54 +193,32 @@ export const verifyChain = (sha256: Sha256, options: VerifyOptions = {}): ChainV
     return null
   }
 
-  /** Judges the envelope from `from` to `to`, whose stored hashes stand at `at`. */
-  const judgeWithin = (
-    block: ChainBlock,
-    from: number,
-    to: number,
-    at: number,
-    expected: number,
-  ): BadReason | null => {
-    const { envelopes } = block
-    if (from === to) {
-      pair.set(block.leaves.subarray(at, at + 32), LEAF)
+  const judgeRow = (row: ChainRow, expected: number): BadReason | null => {
+    const { bytes, from, to } = row
+    if (row.seq !== expected) return 'seq-gap'
+    if (from < 0) {
+      pair.set(bytes.subarray(row.leaf, row.leaf + 32), LEAF)
       hidden++
+    } else {
+      hashInto(bytes.subarray(from - 1, to), pair, LEAF)
+      if (!standsAt(sealedLeaf, bytes, row.leaf)) return 'leaf-mismatch'
+      const reason = judgeEnvelope(bytes, from, to, true, expected)
+      if (reason) return reason
     }
-    // The first has no 0x00 before it.
-    else if (from === 0) hashInto(scratch.subarray(0, load(envelopes.subarray(0, to))), pair, LEAF)
-    else hashInto(envelopes.subarray(from - 1, to), pair, LEAF)
-    for (let i = 0; i < 32; i++) if (block.leaves[at + i] !== pair[LEAF + i]) return 'leaf-mismatch'
-    const reason = from === to ? null : judgeEnvelope(envelopes, from, to, true, expected)
-    if (reason) return reason
     seal()
-    for (let i = 0; i < 32; i++) if (block.links[at + i] !== link[i]) return 'link-mismatch'
+    if (!standsAt(link, bytes, row.link)) return 'link-mismatch'
     sealed(expected)
     return null
   }
 
+  const judged = (reason: BadReason | null, expected: number): BadEvent | null => {
+    if (reason) bad = { ok: false, seq: expected, reason }
+    return bad
+  }
+
   return {
-    push(line) {
-      if (bad) return bad
-      const expected = seq + 1
-      const reason = judge(line, expected)
-      if (reason) bad = { ok: false, seq: expected, reason }
-      return bad
-    },
-    pushBlock(block) {
-      const { envelopes, leaves, links } = block
-      let at = 0
-      for (let from = 0; from <= envelopes.length && !bad; at += 32) {
-        const next = envelopes.indexOf(0, from)
-        const to = next < 0 ? envelopes.length : next
-        const expected = seq + 1
-        const reason = judgeWithin(block, from, to, at, expected)
-        if (reason) bad = { ok: false, seq: expected, reason }
-        from = to + 1
-      }
-      if (!bad && (leaves.length !== at || links.length !== at))
-        bad = { ok: false, seq: seq + 1, reason: leaves.length === at ? 'link-mismatch' : 'leaf-mismatch' }
-      return bad
-    },
+    push: (line) => bad ?? judged(judge(line, seq + 1), seq + 1),
+    pushRow: (row) => bad ?? judged(judgeRow(row, seq + 1), seq + 1),
     result: () =>
       bad ?? {
         ok: true,

@@ -1,35 +1,40 @@
 import type { Connection, PoolClient, Submittable } from 'pg'
 
-/** A row of `COPY … (FORMAT binary)`: one buffer a field, null for null. Valid only within the call. */
-export type BinaryRow = readonly (Buffer | null)[]
+/**
+ * Takes a row of `COPY … (FORMAT binary)`: field i stands in `bytes` from `spans[2 * i]` to `spans[2 * i + 1]`, and null
+ * is -1. Both are valid only within the call; the bytes are the taker's to change.
+ */
+export type TakeRow = (bytes: Buffer, spans: Int32Array) => void
 
 const HEADER_BYTES = 19
+/** More than any statement here asks for. */
+const MAX_FIELDS = 32
 
 /**
- * Cuts the bytes of a binary COPY into rows.
+ * Cuts the bytes of a binary COPY into rows, without an object for a row or a field.
  * @see PostgreSQL, COPY, "Binary Format"
  */
-export const rowCutter = (onRow: (row: BinaryRow) => void): ((chunk: Buffer) => void) => {
+export const rowCutter = (take: TakeRow): ((chunk: Buffer) => void) => {
+  const spans = new Int32Array(2 * MAX_FIELDS)
   let rest: Buffer | null = null
   let headerRead = false
 
-  /** The end of the row that starts at `at`, or -1 where the bytes end first; fills `fields`. */
-  const cut = (bytes: Buffer, at: number, fields: (Buffer | null)[]): number => {
+  /** The end of the row that starts at `at`, or -1 where the bytes end first. A count of -1 is the trailer. */
+  const cut = (bytes: Buffer, at: number): number => {
     if (at + 2 > bytes.length) return -1
     const count = bytes.readInt16BE(at)
+    if (count > MAX_FIELDS) throw new Error(`a row of ${count} fields: at most ${MAX_FIELDS} are read`)
     let position = at + 2
     for (let i = 0; i < count; i++) {
       if (position + 4 > bytes.length) return -1
       const length = bytes.readInt32BE(position)
       position += 4
-      if (length < 0) {
-        fields.push(null)
-        continue
-      }
-      if (position + length > bytes.length) return -1
-      fields.push(bytes.subarray(position, position + length))
-      position += length
+      spans[2 * i] = length < 0 ? -1 : position
+      if (length > 0) position += length
+      if (position > bytes.length) return -1
+      spans[2 * i + 1] = position
     }
+    if (count > 0) take(bytes, spans)
     return position
   }
 
@@ -47,14 +52,11 @@ export const rowCutter = (onRow: (row: BinaryRow) => void): ((chunk: Buffer) => 
       headerRead = true
     }
     while (at < bytes.length) {
-      const fields: (Buffer | null)[] = []
-      const end = cut(bytes, at, fields)
+      const end = cut(bytes, at)
       if (end < 0) {
         rest = Buffer.from(bytes.subarray(at))
         return
       }
-      // A count of -1 is the trailer.
-      if (fields.length > 0) onRow(fields)
       at = end
     }
   }

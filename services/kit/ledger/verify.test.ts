@@ -65,6 +65,49 @@ describe('verifyLedger()', () => {
     await expect(verifyLedger(fixture.pool, { tenant: 'acme' })).resolves.toMatchObject({ ok: true })
   })
 
+  test('a column that says something else than the hashed text is named, whichever it is', async () => {
+    await using fixture = await ledgerFixture('acme')
+    await fill(fixture, 12)
+    const otherwise = {
+      at: `at + interval '1 millisecond'`,
+      position: 'position + 100',
+      id: 'gen_random_uuid()',
+      context: `'compliance'`,
+      context_prev_seq: 'context_prev_seq - 1',
+      stream: `'vault-9'`,
+      type: `'discovery.other'`,
+    }
+    for (const [column, value] of Object.entries(otherwise)) {
+      await intrude(
+        fixture,
+        'create table kept as select * from ledger.event where seq = 5',
+        `update ledger.event set ${column} = ${value} where seq = 5`,
+      )
+      const bad = { ok: false, seq: 5, reason: 'column-mismatch' }
+      expect(await verifyLedger(fixture.pool, { tenant: 'acme' }), column).toEqual(bad)
+      await intrude(
+        fixture,
+        `update ledger.event e set ${column} = k.${column} from kept k where e.seq = 5`,
+        'drop table kept',
+      )
+    }
+    // Not finer than a millisecond, either: the hashed text could not say it.
+    await intrude(fixture, `update ledger.event set at = at + interval '1 microsecond' where seq = 13`)
+    expect(await verifyLedger(fixture.pool, { tenant: 'acme' })).toMatchObject({ ok: false, seq: 13 })
+  })
+
+  test('an envelope that was emptied is not taken for one that was pruned', async () => {
+    await using fixture = await ledgerFixture('acme')
+    await fill(fixture, 5)
+    await intrude(fixture, `update ledger.event set envelope = '' where seq = 3`)
+    for (const canonical of [true, false])
+      expect(await verifyLedger(fixture.pool, { tenant: 'acme', canonical })).toEqual({
+        ok: false,
+        seq: 3,
+        reason: 'leaf-mismatch',
+      })
+  })
+
   const shift = `update ledger.event set seq = seq + 1000000 where seq in (7, 8)`
   const attacks: [string, string[], { seq: number; reason: string }][] = [
     [

@@ -9,8 +9,9 @@ import {
   verifyChain,
 } from '@attestry/contracts'
 import { escapeLiteral, type Pool } from 'pg'
-import { type PoolClient, rows, transaction } from '../postgres.ts'
-import { copyOut, rowCutter } from './copy-out.ts'
+import { type PoolClient, transaction } from '../postgres.ts'
+import { columnsAgree, int64At } from './columns.ts'
+import { copyOut, rowCutter, type TakeRow } from './copy-out.ts'
 import { readHead } from './read.ts'
 import { LEDGER_ROLE } from './open.ts'
 
@@ -30,7 +31,7 @@ export interface VerifyLedger {
   readonly tenant: string
   /**
    * Read each envelope whole and check that its text is canonical and that the columns say the same. False checks the
-   * hashes, seq, positions, time and tenant alone, about twice as fast. @default true
+   * hashes, seq, positions, time and tenant alone, which is faster. @default true
    */
   readonly canonical?: boolean
   /** Compute the tree's root. @default true */
@@ -38,51 +39,17 @@ export interface VerifyLedger {
   readonly signal?: AbortSignal
 }
 
-/** What a column says must be what the hashed text says: readers filter by the columns. Worked out by the server. */
-const TAIL = `, lateral (select convert_to(envelope, 'UTF8') as bytes, convert_to(',"position":' || position || ',"seq":'
-    || seq || ',"stream":"' || stream || '","tenant":"' || tenant || '","type":"' || type || '"}', 'UTF8') as tail) t`
-const COLUMNS_AGREE = `
-  substr(bytes, length(bytes) - length(tail) + 1) = tail
-  and starts_with(envelope, '{"at":"' || to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '","event":{')
-  -- Mostly the id stands right before the version and the tail: to look there is cheaper than to search.
-  and (substr(bytes, length(bytes) - length(tail) - 50, 51) =
-      convert_to('"id":"' || id || '","v":' || chr(get_byte(bytes, greatest(length(bytes) - length(tail) - 2, 0))) || '}', 'UTF8')
-    or strpos(envelope, '"id":"' || id || '"') > 0)
-  and starts_with(type, context || '.')`
-
-/** Whether an event of the chain accounts for a body that is gone. */
-const ACCOUNTED = `exists (select from ledger.event p, lateral (select p.envelope::jsonb #> '{event,data}' as d) x
+/** Whether an event of the chain accounts for a body that is gone. Asked of no other. */
+const ACCOUNTED = `envelope is not null or exists (
+  select from ledger.event p, lateral (select p.envelope::jsonb #> '{event,data}' as d) x
   where p.tenant = e.tenant and p.context = 'ledger' and p.type = 'ledger.pruned' and p.seq > e.seq
     and e.seq <= (d ->> 'through')::bigint and e.at < (d ->> 'before')::timestamptz and (d -> 'types') ? e.type)`
 
-/** A body that is gone has nothing to be compared with; the chain must say why it is gone. */
-const AGREE = `case when envelope is null then ${ACCOUNTED} else ${COLUMNS_AGREE} end`
-
-/** Events that travel as one row: a row costs the reader as much as some hundred bytes. */
-const BLOCK = 64
-
-/** What `pushBlock()` takes, and where columns are compared as well, each event's context and the one before it. */
-const blocksOf = (tenant: string, last: number, columns: boolean): string => `copy (
-  select joined.*
-  from generate_series(0, ${Math.floor((last - 1) / BLOCK)}) block, lateral (
-    select string_agg(coalesce(bytes, ''), '\\x00'::bytea), string_agg(leaf, ''::bytea), string_agg(link, ''::bytea),
-      max(greatest(length(leaf), length(link)))
-      ${columns ? `, string_agg(context || ' ' || context_prev_seq, E'\\n'), bool_and(agree)` : ''}
-    from (
-      select leaf, link
-      ${columns ? `, bytes, context, context_prev_seq, ${AGREE} as agree` : `, convert_to(envelope, 'UTF8') as bytes`}
-      from ledger.event e ${columns ? TAIL : ''}
-      where tenant = ${escapeLiteral(tenant)} and seq > block * ${BLOCK} and seq <= (block + 1) * ${BLOCK}
-      order by seq
-    ) event
-  ) joined
-  order by block
-) to stdout (format binary)`
-
-const rowsOf = (tenant: string): string => `copy (
-  select seq, leaf, link, envelope, context, context_prev_seq, ${AGREE} as agree
-  from ledger.event e ${TAIL}
-  where tenant = ${escapeLiteral(tenant)} order by seq
+/** A tenant's events in order: those columns that `columnsAgree()` compares only where it does. */
+const eventsOf = (tenant: string, columns: boolean): string => `copy (
+  select seq, leaf, link, envelope, ${ACCOUNTED}
+    ${columns ? ', at, position, id, context, context_prev_seq, stream, tenant, type' : ''}
+  from ledger.event e where tenant = ${escapeLiteral(tenant)} order by seq
 ) to stdout (format binary)`
 
 /**
@@ -100,94 +67,52 @@ export const verifyLedger = async (pool: Pool, options: VerifyLedger): Promise<G
     async (client) => {
       const head = await readHead(client, tenant)
       if (!head) throw new Error(`tenant "${tenant}" has no chain`)
-      const good = await walkBlocks(client, tenant, head.seq, { canonical, tree })
-      if (good && good.seq === head.seq && sameBytes(good.link, head.link)) return good
-      // Something is wrong: which event is the first, a walk row by row tells.
-      const named = await walkRows(client, tenant, { canonical, tree })
-      if (!named.ok) return named
+      const walked = await walk(client, tenant, { canonical, tree })
+      if (!walked.ok) return walked
       // A cut tail leaves a chain that holds in itself; the head remembers how far it went.
-      if (named.seq !== head.seq || !sameBytes(named.link, head.link))
-        return { ok: false, seq: Math.min(named.seq, head.seq) + 1, reason: 'head-mismatch' }
-      throw new Error('two walks over one chain disagree')
+      if (walked.seq !== head.seq || !sameBytes(walked.link, head.link))
+        return { ok: false, seq: Math.min(walked.seq, head.seq) + 1, reason: 'head-mismatch' }
+      return walked
     },
   )
 }
 
-type Checks = Required<Pick<VerifyLedger, 'canonical' | 'tree'>>
-
-/** Walks up to `last` in blocks; null where anything at all is not as it should be. */
-const walkBlocks = async (
+const walk = async (
   client: PoolClient,
   tenant: string,
-  last: number,
-  { canonical, tree }: Checks,
-): Promise<GoodChain | null> => {
-  // Two looks at the index: asked in one, every row would be looked at.
-  const beyond = await rows(
-    client,
-    `(select 1 from ledger.event where tenant = $1 and seq < 1 limit 1)
-     union all (select 1 from ledger.event where tenant = $1 and seq > $2 limit 1)`,
-    [tenant, last],
-  )
-  if (beyond.length > 0 || last < 1) return null
-  const verifier = verifyChain(sha256, { tenant, canonical, tree })
-  const contexts = contextOrder()
-  let holds = true
-  let block = 0
-  let seq = 0
-  const push = rowCutter(([envelopes, leaves, links, longest, contextText, agree]) => {
-    if (!holds) return
-    holds = false
-    // As many as the block's seqs, which are unique: so none is missing, and no hash is longer or shorter than another.
-    const count = Math.min(BLOCK, last - BLOCK * block++)
-    if (!envelopes || leaves?.length !== 32 * count || links?.length !== 32 * count) return
-    if (longest?.readInt32BE(0) !== 32 || verifier.pushBlock({ envelopes, leaves, links })) return
-    if (canonical) {
-      if (!contextText || agree?.[0] !== 1) return
-      for (const line of contextText.toString('latin1').split('\n')) {
-        const space = line.indexOf(' ')
-        seq++
-        if (!contexts(line.slice(0, space), Number(line.slice(space + 1)), seq)) return
-      }
-    }
-    holds = true
-  })
-  await copyOut(client, blocksOf(tenant, last, canonical), push)
-  const result = verifier.result()
-  return holds && result.ok ? result : null
-}
-
-/** Walks row by row, and so names the first bad event. */
-const walkRows = async (
-  client: PoolClient,
-  tenant: string,
-  { canonical, tree }: Checks,
+  { canonical, tree }: Required<Pick<VerifyLedger, 'canonical' | 'tree'>>,
 ): Promise<GoodChain | BadEvent> => {
   const verifier = verifyChain(sha256, { tenant, canonical, tree })
-  const contexts = contextOrder()
+  const agree = columnsAgree()
   let bad: BadEvent | null = null
-  const push = rowCutter(([seqBytes, leaf, link, envelope, context, previous, agree]) => {
+  const take: TakeRow = (bytes, spans) => {
     if (bad) return
-    if (!seqBytes || !leaf || !link || !context || !previous)
-      throw new Error('a column of the ledger is null that cannot be')
-    const seq = Number(seqBytes.readBigInt64BE())
-    bad = verifier.push(envelope ? { seq, leaf, link, envelope } : { seq, leaf, link })
-    if (bad || !canonical) return
-    if (!contexts(context.toString('latin1'), Number(previous.readBigInt64BE()), seq) || agree?.[0] !== 1)
-      bad = { ok: false, seq, reason: envelope || agree?.[0] === 1 ? 'column-mismatch' : 'body-missing' }
-  })
-  await copyOut(client, rowsOf(tenant), push)
-  return bad ?? verifier.result()
-}
-
-/** Whether each event names the one before it of its own context. */
-const contextOrder = (): ((context: string, previous: number, seq: number) => boolean) => {
-  const last = new Map<string, number>()
-  return (context, previous, seq) => {
-    const holds = previous === (last.get(context) ?? 0)
-    last.set(context, seq)
-    return holds
+    const [
+      seqAt = -1,
+      ,
+      leaf = -1,
+      leafEnd = -1,
+      link = -1,
+      linkEnd = -1,
+      from = -1,
+      to = -1,
+      accounted = -1,
+    ] = spans
+    if (seqAt < 0 || leaf < 0 || link < 0) throw new Error('a column of the ledger is null that cannot be')
+    const seq = int64At(bytes, seqAt)
+    if (leafEnd - leaf !== 32) bad = { ok: false, seq, reason: 'leaf-mismatch' }
+    else if (linkEnd - link !== 32) bad = { ok: false, seq, reason: 'link-mismatch' }
+    else {
+      // The last byte of the envelope's length, which was read, becomes the 0x00 before it.
+      if (from > 0) bytes[from - 1] = 0
+      bad = verifier.pushRow({ bytes, seq, leaf, link, from, to })
+    }
+    if (bad) return
+    if (bytes[accounted] !== 1) bad = { ok: false, seq, reason: 'body-missing' }
+    else if (canonical && !agree(bytes, spans)) bad = { ok: false, seq, reason: 'column-mismatch' }
   }
+  await copyOut(client, eventsOf(tenant, canonical), rowCutter(take))
+  return bad ?? verifier.result()
 }
 
 export interface VerifyFile {

@@ -3,7 +3,7 @@ import { type Refused, refuse } from '@attestry/kit'
 import type { Calendar } from './calendar.ts'
 import { calendarFor } from './next.ts'
 import { allStored, isOver, isVaultItem, type Rotation } from './state.ts'
-import { scheduledFact } from './steps.ts'
+import { scheduledFact } from './steps/begin.ts'
 
 /*
  * What a person may do to a rotation. Each decision takes the rotation as its stream tells it and gives facts, or a

@@ -13,7 +13,9 @@ import { next, type Next } from './next.ts'
 import { principalOf } from './plan.ts'
 import { policyFact } from './policy.ts'
 import { evolve, isVaultItem, type Rotation } from './state.ts'
-import { orderOf, perform, recordIssued } from './steps.ts'
+import { perform } from './steps.ts'
+import { recordIssued } from './steps/issue.ts'
+import { orderOf } from './steps/parts.ts'
 
 /*
  * Drives rotations: reads the record, asks what is next, does it, and again, until there is something to wait for. All it

@@ -15,7 +15,8 @@ import { type Issuer, markedBy, markOf, type Order, type Work } from './issuers/
 import { next, RETIREMENT } from './next.ts'
 import { works } from './proof.ts'
 import { evolve, type Rotation } from './state.ts'
-import { perform, type StepParts } from './steps.ts'
+import { perform } from './steps.ts'
+import type { StepParts } from './steps/parts.ts'
 
 /*
  * A world of one principal, its vaults and its dependents, as small as the rules allow: what the saga is tested in when

@@ -1,4 +1,4 @@
-import { type Actor, fact } from '@attestry/contracts'
+import { type Actor, type Fact, fact } from '@attestry/contracts'
 import {
   type Command,
   command,
@@ -9,17 +9,18 @@ import {
   type Job,
   type Schedule,
   type Send,
-  Transient,
   type Tx,
 } from '@attestry/kit'
 import * as z from 'zod'
+import { atOnce } from './at-once.ts'
 import { calendarOf } from './calendar.ts'
 import { decide } from './decide.ts'
-import { type DriveParts, wake } from './drive.ts'
+import { type DriveParts, readRotation, wake } from './drive.ts'
 import { policyOf, readFreezes } from './known.ts'
-import { planRotation } from './planner.ts'
+import { type ForPlan, readForPlans } from './known-for-plans.ts'
+import { lookForPlan } from './planner.ts'
 import { dueAt } from './policy.ts'
-import { evolve, type Rotation } from './state.ts'
+import { fromFacts, isOver, type Rotation } from './state.ts'
 
 /*
  * What is due by itself. A look each minute finds the policies; one command plans them, many at once, because planning is
@@ -110,83 +111,93 @@ export const planDueCommand = (parts: DriveParts, allowed: (tenant: string) => P
     },
   })
 
-export async function planAll(
-  parts: DriveParts,
-  job: Pick<Job<PlanDue>, 'tenant' | 'signal' | 'by' | 'cause' | 'progress'>,
-  due: PlanDue['due'],
-): Promise<void> {
+/** Commands that are handed on in one transaction. */
+const WAKES_AT_ONCE = 50
+
+type PlanJob = Pick<Job<PlanDue>, 'tenant' | 'signal' | 'by' | 'cause' | 'progress'>
+
+async function planAll(parts: DriveParts, job: PlanJob, due: PlanDue['due']): Promise<void> {
   const { host } = parts
-  const freezes = await host.tx(job.tenant, readFreezes)
-  const queue = [...due]
-  let done = 0
-  const worker = async () => {
-    for (let one = queue.shift(); one; one = queue.shift()) {
-      job.signal.throwIfAborted()
-      const state = await planOnce(parts, job, one)
-      if (state) await ask(parts, job, state, freezes)
-      done++
-      await job.progress({ planned: done, of: due.length })
-    }
+  const opaque = await host.opaque(job.tenant)
+  const { freezes, known } = await host.tx(job.tenant, async (tx) => ({
+    freezes: await readFreezes(tx),
+    known: await readForPlans(
+      tx,
+      due.map(({ policy }) => policy),
+      opaque,
+    ),
+  }))
+  const wakes: Send[] = []
+  const wakeThem = async () => {
+    const now = wakes.splice(0, WAKES_AT_ONCE)
+    if (now.length > 0) await host.tx(job.tenant, (tx) => host.send(tx, now))
   }
-  await Promise.all(Array.from({ length: Math.min(PLANS_AT_ONCE, due.length) }, worker))
+  let done = 0
+  await atOnce(PLANS_AT_ONCE, due, async ({ policy, rotation }) => {
+    job.signal.throwIfAborted()
+    const state = await planOnce(parts, job, { policy, rotation, known: known.get(policy) ?? null, freezes })
+    if (state && !isOver(state)) {
+      // What waits for approval is woken by whoever gives it, or by the end of its plan.
+      const at = state.stage === 'awaiting-approval' ? Temporal.Instant.from(state.plan.expiresAt) : undefined
+      wakes.push(wake(state, 'scheduled', job.cause, at ? { at } : {}))
+      if (wakes.length >= WAKES_AT_ONCE) await wakeThem()
+    }
+    done++
+    await job.progress({ planned: done, of: due.length })
+  })
+  while (wakes.length > 0) await wakeThem()
 }
 
-async function planOnce(
-  parts: DriveParts,
-  job: Pick<Job<PlanDue>, 'tenant' | 'signal' | 'by' | 'cause'>,
-  { policy, rotation }: PlanDue['due'][number],
-): Promise<Rotation | null> {
+interface One {
+  readonly policy: string
+  readonly rotation: string
+  readonly known: ForPlan | null
+  readonly freezes: Parameters<typeof calendarOf>[1]
+}
+
+/**
+ * Plans and asks for one rotation in one append, so that no plan is left that nobody asked for. Planned by an earlier
+ * try of the same work: that one. Null: it cannot be planned, and the log says why.
+ */
+async function planOnce(parts: DriveParts, job: PlanJob, one: One): Promise<Rotation | null> {
   const { host } = parts
-  const before = (await host.stream(job.tenant, rotation)).reduce(evolve, null as Rotation | null)
-  if (before) return before
-  const { by, cause } = job
-  const planned = await planRotation(
+  const { tenant, by, cause } = job
+  const { policy, rotation } = one
+  const planned = await lookForPlan(
     parts,
-    job.tenant,
+    tenant,
     { policy, rotation, mode: 'normal', trigger: 'schedule', by, cause },
+    one.known,
     job.signal,
   )
-  if (!isRefused(planned)) return planned
-  host.log.warn({ policy, reason: planned.refused }, `A due rotation cannot be planned: ${planned.detail}`)
-  return null
+  if (isRefused(planned)) {
+    // The rotation of an earlier try is what runs.
+    const before = planned.refused === 'already-running' && (await readRotation(host, tenant, rotation)).state
+    if (before) return before
+    host.log.warn({ policy, reason: planned.refused }, `A due rotation cannot be planned: ${planned.detail}`)
+    return null
+  }
+  const at = iso(host.clock.now())
+  const facts = [...planned, ...asking(host, fromFacts(planned, by, at), by, one.freezes)]
+  const appended = await host.append(tenant, { stream: rotation, expected: 0, facts, by, cause })
+  return appended.ok ? fromFacts(facts, by, at) : (await readRotation(host, tenant, rotation)).state
 }
 
-async function ask(
-  { host }: DriveParts,
-  job: Pick<Job<PlanDue>, 'tenant' | 'by' | 'cause'>,
-  state: Rotation,
-  freezes: Parameters<typeof calendarOf>[1],
-): Promise<void> {
+/** The facts with which a plan is asked for; a plan that never can be begun ends at once, because nobody would look at it. */
+function asking(
+  host: DriveParts['host'],
+  state: Rotation | null,
+  by: Actor,
+  freezes: One['freezes'],
+): Fact[] {
+  if (!state) throw new Error('a plan begins with its plan')
+  const { plan, rotation } = state
   const facts = decide(
     state,
-    { do: 'request', planHash: state.plan.planHash, ticket: null, incident: null, breakGlass: null },
-    {
-      who: job.by.id,
-      now: host.clock.now(),
-      calendar: calendarOf(state.plan.window, freezes, state.plan.policy),
-    },
+    { do: 'request', planHash: plan.planHash, ticket: null, incident: null, breakGlass: null },
+    { who: by.id, now: host.clock.now(), calendar: calendarOf(plan.window, freezes, plan.policy) },
   )
-  if (isRefused(facts)) {
-    if (facts.refused === 'wrong-stage' || facts.refused === 'rotation-over') return
-    // Nobody would look at a plan that waits for nothing.
-    const reason = facts.detail.slice(0, 500)
-    host.log.warn({ rotation: state.rotation, reason: facts.refused }, facts.detail)
-    await host.append(job.tenant, {
-      stream: state.rotation,
-      expected: state.position,
-      facts: [fact('rotation.expired', { rotation: state.rotation, reason })],
-      by: job.by,
-      cause: job.cause,
-    })
-    return
-  }
-  const appended = await host.append(job.tenant, {
-    stream: state.rotation,
-    expected: state.position,
-    facts,
-    by: job.by,
-    cause: job.cause,
-  })
-  if (!appended.ok) throw new Transient('Somebody decided on a planned rotation meanwhile')
-  await host.tx(job.tenant, (tx) => host.send(tx, [wake(state, 'scheduled', job.cause)]))
+  if (!isRefused(facts)) return facts
+  host.log.warn({ rotation, reason: facts.refused }, facts.detail)
+  return [fact('rotation.expired', { rotation, reason: facts.detail.slice(0, 500) })]
 }

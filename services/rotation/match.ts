@@ -1,7 +1,8 @@
 import { type Actor, fact } from '@attestry/contracts'
 import { type Command, command, type Host, instantOf, type Reaction, Transient } from '@attestry/kit'
 import * as z from 'zod'
-import { proposalsFor, type SecretFacts, sharedWords } from './matching.ts'
+import { atOnce } from './at-once.ts'
+import { matcher, type SecretFacts, sharedWords } from './matching.ts'
 import { expandSelectors } from './policy-routes.ts'
 
 /*
@@ -11,26 +12,33 @@ import { expandSelectors } from './policy-routes.ts'
 
 const actor: Actor = { kind: 'service', id: 'rotation' }
 const MOST_POLICIES = 5000
+/** What happens within so long of each other is matched once: a selector enables a thousand policies in a second. */
+const GATHER_MS = 2000
+const APPENDS_AT_ONCE = 64
 
 const Match = z.object({})
 
-export const matchReaction: Reaction = {
+export const matchReaction = ({ clock }: Pick<Host, 'clock'>): Reaction => ({
   name: 'matches',
   on: ['discovery.scan-completed', 'rotation.policy-enabled', 'rotation.selector-enabled'],
-  react: (event) =>
-    Promise.resolve({
+  react: (event) => {
+    // By the time of now: what comes late finds no turn that is over already.
+    const turn = Math.floor(clock.now().epochMilliseconds / GATHER_MS) + 1
+    return Promise.resolve({
       send: [
         {
           command: 'match',
-          id: `match-${event.id}`,
+          id: `match-${turn}`,
           session: 'match',
           body: {},
+          dueAt: Temporal.Instant.fromEpochMilliseconds(turn * GATHER_MS),
           by: actor,
           cause: { correlation: event.cause.correlation, causation: event.id },
         },
       ],
-    }),
-}
+    })
+  },
+})
 
 export const matchCommand = (host: Host): Command =>
   command<z.infer<typeof Match>>({
@@ -39,12 +47,12 @@ export const matchCommand = (host: Host): Command =>
     work: async (job) => {
       const opaque = await host.opaque(job.tenant)
       const made = await host.tx(job.tenant, (tx) => expandSelectors(tx, opaque))
-      for (const { policy, fact: enabled } of made) {
+      await atOnce(APPENDS_AT_ONCE, made, async ({ policy, fact: enabled }) => {
         const events = await host.stream(job.tenant, policy)
-        if (events.length > 0) continue
+        if (events.length > 0) return
         const { by, cause } = job
         await host.append(job.tenant, { stream: policy, expected: 0, facts: [enabled], by, cause })
-      }
+      })
       const found = await host.tx(job.tenant, async (tx) => {
         const policies = await tx.rows<{
           policy: string
@@ -78,25 +86,21 @@ export const matchCommand = (host: Host): Command =>
           'select distinct app_name as name from credentials where tenant = $1',
           [tx.tenant],
         )
-        const shared = sharedWords(apps.map((a) => a.name))
+        const proposals = matcher(facts, sharedWords(apps.map((a) => a.name)))
         return policies.map((p) => ({
           policy: p.policy,
-          proposals: proposalsFor(
-            {
-              keyId: p.key_id,
-              appId: p.app_id,
-              appName: p.app_name,
-              name: p.name,
-              startsAt: instantOf(p.starts_at),
-              endsAt: instantOf(p.ends_at),
-            },
-            facts,
-            shared,
-          ).filter((one) => !p.known.includes(one.secret)),
+          proposals: proposals({
+            keyId: p.key_id,
+            appId: p.app_id,
+            appName: p.app_name,
+            name: p.name,
+            startsAt: instantOf(p.starts_at),
+            endsAt: instantOf(p.ends_at),
+          }).filter((one) => !p.known.includes(one.secret)),
         }))
       })
-      for (const { policy, proposals } of found) {
-        if (proposals.length === 0) continue
+      await atOnce(APPENDS_AT_ONCE, found, async ({ policy, proposals }) => {
+        if (proposals.length === 0) return
         job.signal.throwIfAborted()
         // The rows may be behind: the stream tells what was proposed before.
         const events = await host.stream(job.tenant, policy)
@@ -114,11 +118,11 @@ export const matchCommand = (host: Host): Command =>
               signals: [...signals],
             }),
           )
-        if (facts.length === 0) continue
+        if (facts.length === 0) return
         const { by, cause } = job
         const expected = events.at(-1)?.position ?? 0
         const appended = await host.append(job.tenant, { stream: policy, expected, facts, by, cause })
         if (!appended.ok) throw new Transient('A policy was changed while its matches were looked for')
-      }
+      })
     },
   })

@@ -39,6 +39,8 @@ const WORTH: Readonly<Record<Signal, number>> = {
   expiry: 0.3,
 }
 
+/** So many secrets are shown to a person for one credential. */
+const MOST = 10
 /** Below it nobody is bothered. */
 const LEAST_PERCENT = 45
 /** A secret that was stored within so long of the credential's start was probably stored because of it. */
@@ -68,8 +70,9 @@ const words = (text: string): string[] =>
     .split(/[^a-z0-9]+/)
     .filter((w) => w.length > 1 && !COMMON.has(w) && !/^\d+$/.test(w))
 
-const near = (a: string | null, b: string | null, ms: number): boolean =>
-  a !== null && b !== null && Math.abs(Date.parse(a) - Date.parse(b)) <= ms
+const ms = (at: string | null): number => (at === null ? Number.NaN : Date.parse(at))
+/** False where either is not known. */
+const near = (a: number, b: number, within: number): boolean => Math.abs(a - b) <= within
 
 /** Words that tell nothing here because more than half of the applications have them: an organisation's prefix. */
 export function sharedWords(names: readonly string[]): ReadonlySet<string> {
@@ -79,36 +82,101 @@ export function sharedWords(names: readonly string[]): ReadonlySet<string> {
   return new Set([...count].filter(([, n]) => n > names.length / 2).map(([w]) => w))
 }
 
-function signalsOf(credential: CredentialFacts, secret: SecretFacts, shared: ReadonlySet<string>): Signal[] {
+/** A secret with what is compared of it worked out once: each is looked at for many credentials. */
+interface Prepared {
+  readonly asset: string
+  readonly values: ReadonlySet<string>
+  readonly words: ReadonlySet<string>
+  readonly created: number
+  readonly updated: number
+  readonly expires: number
+}
+
+function signalsOf(
+  { keyId, appId, appWords, startsAt, endsAt }: Looked,
+  { values, words: theirs, created, updated, expires }: Prepared,
+): Signal[] {
   const signals: Signal[] = []
-  const values = secret.tags.map(([, value]) => value.toLowerCase())
-  if (values.includes(credential.keyId.toLowerCase())) signals.push('tag-key-id')
-  if (values.includes(credential.appId.toLowerCase())) signals.push('tag-app-id')
-  const theirs = new Set(words(secret.name))
-  const app = words(credential.appName).filter((w) => !shared.has(w))
-  if (app.length > 0 && app.every((w) => theirs.has(w))) signals.push('name')
-  if (
-    near(secret.created, credential.startsAt, NEAR_MS) ||
-    near(secret.updated, credential.startsAt, NEAR_MS)
-  )
-    signals.push('updated-near-start')
-  if (near(secret.expires, credential.endsAt, DAY_MS)) signals.push('expiry')
+  if (values.has(keyId)) signals.push('tag-key-id')
+  if (values.has(appId)) signals.push('tag-app-id')
+  if (appWords.length > 0 && appWords.every((w) => theirs.has(w))) signals.push('name')
+  if (near(created, startsAt, NEAR_MS) || near(updated, startsAt, NEAR_MS)) signals.push('updated-near-start')
+  if (near(expires, endsAt, DAY_MS)) signals.push('expiry')
   return signals
 }
 
-/** Secrets that seem to hold a credential, surest first; at most ten. */
-export function proposalsFor(
-  credential: CredentialFacts,
+interface Looked {
+  readonly keyId: string
+  readonly appId: string
+  readonly appWords: readonly string[]
+  readonly startsAt: number
+  readonly endsAt: number
+}
+
+/** Secrets by something of theirs, so that a credential meets those alone that may be its own. */
+function indexed(secrets: readonly Prepared[], keysOf: (secret: Prepared) => Iterable<string | number>) {
+  const index = new Map<string | number, Prepared[]>()
+  for (const secret of secrets)
+    for (const key of new Set(keysOf(secret))) {
+      const held = index.get(key)
+      if (held) held.push(secret)
+      else index.set(key, [secret])
+    }
+  return (key: string | number): readonly Prepared[] => index.get(key) ?? []
+}
+
+const spanOf = (at: number): number => Math.floor(at / NEAR_MS)
+
+/**
+ * Answers, for a credential, the secrets that seem to hold it, surest first; at most ten. An end alone ties nothing, so
+ * only secrets that share a tag, a word or the time of the start are looked at.
+ */
+export function matcher(
   secrets: Iterable<SecretFacts>,
   shared: ReadonlySet<string> = new Set(),
-): Proposal[] {
-  const found: Proposal[] = []
-  for (const secret of secrets) {
-    const signals = signalsOf(credential, secret, shared)
-    if (signals.length === 0) continue
-    const doubt = signals.reduce((left, s) => left * (1 - WORTH[s]), 1)
-    const confidence = Math.round(100 * (1 - doubt))
-    if (confidence >= LEAST_PERCENT) found.push({ secret: secret.asset, confidence, signals })
+): (credential: CredentialFacts) => Proposal[] {
+  const prepared = Array.from(
+    secrets,
+    ({ asset, name, tags, created, updated, expires }): Prepared => ({
+      asset,
+      values: new Set(tags.map(([, value]) => value.toLowerCase())),
+      words: new Set(words(name)),
+      created: ms(created),
+      updated: ms(updated),
+      expires: ms(expires),
+    }),
+  )
+  const byValue = indexed(prepared, ({ values }) => values)
+  const byWord = indexed(prepared, (one) => one.words)
+  const byTime = indexed(prepared, ({ created, updated }) =>
+    [created, updated].filter((at) => !Number.isNaN(at)).map(spanOf),
+  )
+  return ({ keyId, appId, appName, startsAt, endsAt }) => {
+    const looked: Looked = {
+      keyId: keyId.toLowerCase(),
+      appId: appId.toLowerCase(),
+      appWords: words(appName).filter((w) => !shared.has(w)),
+      startsAt: ms(startsAt),
+      endsAt: ms(endsAt),
+    }
+    const [rarest] = looked.appWords.map(byWord).toSorted((a, b) => a.length - b.length)
+    const span = spanOf(looked.startsAt)
+    const may = new Set([
+      ...byValue(looked.keyId),
+      ...byValue(looked.appId),
+      ...(rarest ?? []),
+      ...[span - 1, span, span + 1].flatMap(byTime),
+    ])
+    const found: Proposal[] = []
+    for (const secret of may) {
+      const signals = signalsOf(looked, secret)
+      if (signals.length === 0) continue
+      const doubt = signals.reduce((left, s) => left * (1 - WORTH[s]), 1)
+      const confidence = Math.round(100 * (1 - doubt))
+      if (confidence >= LEAST_PERCENT) found.push({ secret: secret.asset, confidence, signals })
+    }
+    return found
+      .toSorted((a, b) => b.confidence - a.confidence || (a.secret < b.secret ? -1 : 1))
+      .slice(0, MOST)
   }
-  return found.toSorted((a, b) => b.confidence - a.confidence || (a.secret < b.secret ? -1 : 1)).slice(0, 10)
 }

@@ -71,7 +71,7 @@ export function rotationService(host: Host, guard: Guard, options: RotationOptio
         loopback: host.origin === 'demo',
       }),
     ],
-    reactions: [matchReaction, noticeReaction],
+    reactions: [matchReaction(host), noticeReaction],
     views: [rotationView],
     schedules: [dueSchedule(host, allowed)],
   }

@@ -1,4 +1,12 @@
-import type { CredentialKind, DataOf, EventOf, PlannedDependent, PreflightCheck } from '@attestry/contracts'
+import type {
+  Actor,
+  CredentialKind,
+  DataOf,
+  EventOf,
+  Fact,
+  PlannedDependent,
+  PreflightCheck,
+} from '@attestry/contracts'
 
 /*
  * One rotation as its stream tells it:
@@ -399,3 +407,12 @@ export function evolve(state: Rotation | null, event: EventOf): Rotation | null 
 }
 
 export const isOver = (state: Rotation): boolean => ENDS.includes(state.stage)
+
+/** A rotation as its first facts tell it, before they are recorded: what is decided on a plan can be recorded with it. */
+export const fromFacts = (facts: readonly Fact[], by: Actor, at: string): Rotation | null =>
+  facts.reduce(
+    (state: Rotation | null, one, index) =>
+      // A fact with its place is an event; the rest of an envelope is not looked at here.
+      evolve(state, { ...one, at, by, position: index + 1 } as unknown as EventOf),
+    null,
+  )

@@ -116,6 +116,7 @@ const HANDLES: Handle = {
       [tx.tenant, route, source],
     ),
   'sync.route-paused': ({ data }, tx) => routeActive(data.route, false, tx),
+  'sync.route-resumed': ({ data }, tx) => routeActive(data.route, true, tx),
   'sync.route-closed': ({ data }, tx) => routeActive(data.route, false, tx),
   'sync.copied': ({ at, data: { route, secret, sourceVersion } }, tx) =>
     tx.rows(
@@ -123,6 +124,12 @@ const HANDLES: Handle = {
        on conflict (tenant, route, secret) do update set source_version = excluded.source_version, at = excluded.at`,
       [tx.tenant, route, secret, sourceVersion, at],
     ),
+  'sync.pruned': ({ data: { route, secret } }, tx) =>
+    tx.rows('delete from copies where tenant = $1 and route = $2 and secret = $3', [
+      tx.tenant,
+      route,
+      secret,
+    ]),
   'rotation.policy-enabled': (event, tx) => putPolicy(event, tx, true),
   'rotation.policy-revised': (event, tx) => putPolicy(event, tx, null),
   'rotation.policy-disabled': ({ data }, tx) =>

@@ -1,6 +1,7 @@
 import { Denied } from '@attestry/kit'
 import * as z from 'zod'
 import { type Azure, ourClaims, type Rest, restClient, unlessAbsent } from './call.ts'
+import { together } from './together.ts'
 
 /*
  * What our identity may do somewhere, asked beforehand: no call that changes anything is made to find out.
@@ -27,6 +28,7 @@ export interface Rights {
 
 const VaultRow = z.object({
   id: z.string(),
+  name: z.string(),
   tags: z.record(z.string(), z.string()).nullish(),
   properties: z.object({
     enableRbacAuthorization: z.boolean().nullish(),
@@ -72,6 +74,36 @@ async function asked<T>(work: Promise<T>, scope: string): Promise<T> {
 
 export function resourceManager(azure: Azure) {
   const arm: Rest = restClient(azure, ARM)
+  // Resource Graph takes fifteen queries in five seconds: many vaults are asked for in one.
+  const vaultNamed = together(async (names: readonly string[]): Promise<ReadonlyMap<string, VaultFacts>> => {
+    const query = `resources | where type =~ 'microsoft.keyvault/vaults' and name in~ (${names.map((name) => `'${name}'`).join(', ')}) | project id, name, tags, properties`
+    const { body } = await arm(
+      'POST',
+      '/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01',
+      // The call has its own deadline; no single asker's end ends it for the others.
+      new AbortController().signal,
+      { query, options: { resultFormat: 'objectArray' } },
+    )
+    const { oid } = await ourClaims(azure, ARM)
+    return new Map(
+      Rows.parse(body).data.map((row) => {
+        const ours = row.properties.accessPolicies?.find(({ objectId }) => objectId === oid)?.permissions
+        return [
+          row.name.toLowerCase(),
+          {
+            id: row.id,
+            tags: row.tags ?? {},
+            rbac: row.properties.enableRbacAuthorization === true,
+            policy: {
+              secrets: ours?.secrets ?? [],
+              keys: ours?.keys ?? [],
+              certificates: ours?.certificates ?? [],
+            },
+          },
+        ]
+      }),
+    )
+  })
   return {
     arm,
     /**
@@ -91,27 +123,7 @@ export function resourceManager(azure: Azure) {
       const name = new URL(uri).hostname.split('.')[0] ?? ''
       if (!/^[0-9a-zA-Z-]{3,24}$/.test(name))
         throw new Denied('BadVaultAddress', 'This is no address of a vault')
-      const query = `resources | where type =~ 'microsoft.keyvault/vaults' and name =~ '${name}' | project id, tags, properties`
-      const { body } = await arm(
-        'POST',
-        '/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01',
-        signal,
-        { query, options: { resultFormat: 'objectArray' } },
-      )
-      const [row] = Rows.parse(body).data
-      if (!row) return null
-      const { oid } = await ourClaims(azure, ARM)
-      const ours = row.properties.accessPolicies?.find(({ objectId }) => objectId === oid)?.permissions
-      return {
-        id: row.id,
-        tags: row.tags ?? {},
-        rbac: row.properties.enableRbacAuthorization === true,
-        policy: {
-          secrets: ours?.secrets ?? [],
-          keys: ours?.keys ?? [],
-          certificates: ours?.certificates ?? [],
-        },
-      }
+      return vaultNamed(name.toLowerCase(), signal)
     },
     /** Tags of a resource; null where it is not there. */
     async tags(id: string, apiVersion: string, signal: AbortSignal): Promise<Record<string, string> | null> {

@@ -3,6 +3,7 @@ import { Actor, Cause } from '@attestry/contracts'
 import * as z from 'zod'
 import { type Clock, iso, pause } from './clock.ts'
 import { messageOf, Transient } from './failure.ts'
+import { CANCELLED, LEASE_SECONDS, type LeaseKeeper } from './leases.ts'
 import type { Logger } from './log.ts'
 import { performed } from './measures.ts'
 import type { Command, CommandState, Job, Send, Tx } from './service.ts'
@@ -14,10 +15,6 @@ import { inSpan, type TraceContext } from './telemetry.ts'
  * one process at a time work on it, and a process that died loses it within twenty seconds.
  */
 
-const LEASE_SECONDS = 20
-const BEAT_MS = 500
-/** The lease is renewed at a quarter of its length. */
-const BEATS_A_RENEWAL = (LEASE_SECONDS * 1000) / 4 / BEAT_MS
 const RESEND_SECONDS = 10
 /** After so many Transient failures a command is set aside. */
 const TRIES = 20
@@ -29,22 +26,29 @@ export async function enqueue(
   clock: Clock,
   trace: object | null,
 ): Promise<void> {
-  for (const s of sends)
-    await tx.rows(
-      `insert into pending_command (tenant, id, command, session, body, actor, cause, trace, due_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing`,
-      [
-        tx.tenant,
-        s.id,
-        s.command,
-        s.session,
-        JSON.stringify(s.body),
-        JSON.stringify(s.by),
-        JSON.stringify(s.cause),
-        trace ? JSON.stringify(trace) : null,
-        iso(s.dueAt ?? clock.now()),
-      ],
-    )
+  if (sends.length === 0) return
+  await tx.rows(
+    `insert into pending_command (tenant, id, command, session, body, actor, cause, trace, due_at)
+     select $1, s.id, s.command, s.session, s.body, s.actor, s.cause, $3::jsonb, s.due
+     from jsonb_to_recordset($2::jsonb) as s(id text, command text, session text, body jsonb, actor jsonb, cause jsonb,
+       due timestamptz)
+     on conflict do nothing`,
+    [
+      tx.tenant,
+      JSON.stringify(
+        sends.map(({ id, command: name, session, body, by, cause, dueAt }) => ({
+          id,
+          command: name,
+          session,
+          body,
+          actor: by,
+          cause,
+          due: iso(dueAt ?? clock.now()),
+        })),
+      ),
+      trace ? JSON.stringify(trace) : null,
+    ],
+  )
 }
 
 interface Row {
@@ -114,14 +118,12 @@ export const askCancel = async (tx: Tx, id: string): Promise<boolean> =>
   ).length > 0
 
 export interface WorkerHost {
+  readonly leases: LeaseKeeper
   tx<T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T>
   readonly clock: Clock
   readonly log: Logger
   readonly signal: AbortSignal
 }
-
-/** Why a job's signal aborted. */
-export const CANCELLED = 'cancelled by an operator'
 
 /**
  * Works on one command if it is there, due, and nobody else does. Never throws for the work's own failure:
@@ -219,7 +221,7 @@ async function workOn(
   if (!read.success)
     return end('failed', `what was asked cannot be read: ${read.error.message}`.slice(0, 500))
   const over = new AbortController()
-  const watch = watchLease(host, tenant, id, lease, lost, over.signal)
+  const release = host.leases.keep({ tenant, id, lease, lost })
   let shown: Readonly<Record<string, unknown>> | null = null
   let busy = false
   let written = Promise.resolve()
@@ -278,37 +280,7 @@ async function workOn(
     await end('failed', messageOf(error).slice(0, 500))
   } finally {
     over.abort()
-    await watch
-  }
-}
-
-/** Keeps the lease, and ends the job when it is lost or somebody asks it to stop. */
-async function watchLease(
-  host: WorkerHost,
-  tenant: string,
-  id: string,
-  lease: string,
-  lost: AbortController,
-  over: AbortSignal,
-): Promise<void> {
-  for (let beat = 0; !over.aborted; beat++) {
-    await pause(BEAT_MS, over)
-    if (over.aborted) return
-    try {
-      const [row] = await host.tx(tenant, (tx) =>
-        tx.rows<{ cancel_asked: boolean }>(
-          beat % BEATS_A_RENEWAL === 0
-            ? `update pending_command set lease_until = now() + make_interval(secs => ${LEASE_SECONDS})
-               where tenant = $1 and id = $2 and lease = $3 and outcome is null returning cancel_asked`
-            : 'select cancel_asked from pending_command where tenant = $1 and id = $2 and lease = $3 and outcome is null',
-          [tenant, id, lease],
-        ),
-      )
-      if (!row && !over.aborted) return lost.abort('the lease was lost')
-      if (row?.cancel_asked) return lost.abort(CANCELLED)
-    } catch (error) {
-      host.log.warn({ error, id, tenant }, 'The lease of a command could not be looked at')
-    }
+    release()
   }
 }
 

@@ -1,6 +1,6 @@
 export * from './clock.ts'
 export { open as openRecorded } from './committed.ts'
-export { CANCELLED } from './commands.ts'
+export { CANCELLED } from './leases.ts'
 export * from './failure.ts'
 export { REASON_HEADER, RECORDED_HEADER, reasonOf } from './http/asked.ts'
 export * from './http/bind.ts'

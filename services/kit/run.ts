@@ -8,6 +8,7 @@ import { CommandMessage, dueCommands, enqueue, overdueCommands, perform } from '
 import { catchUp, consumerName, contextsOf, deliver } from './consume.ts'
 import { messageOf, Transient } from './failure.ts'
 import { createIds } from './ids.ts'
+import { leaseKeeper } from './leases.ts'
 import { openTenant, tenantChains } from './ledger/open.ts'
 import { relay } from './ledger/relay.ts'
 import type { Logger } from './log.ts'
@@ -209,9 +210,9 @@ export async function run(options: RunOptions): Promise<Running> {
         }
   }
 
-  const workerHost = (member: Member) => ({ tx: member.tx, clock, log: member.log, signal })
-
   for (const member of members) {
+    const leases = leaseKeeper({ tx: member.tx, log: member.log, signal })
+    const workerHost = { tx: member.tx, clock, log: member.log, signal, leases }
     keep(
       bus.subscribe(EVENTS, member.name, { maxBatch: 200, maxWaitMs: 20 }, receive(member), signal).stopped,
     )
@@ -226,7 +227,7 @@ export async function run(options: RunOptions): Promise<Running> {
           const { tenant, id } = CommandMessage.parse(JSON.parse(body))
           // The row is the truth: settle first, so that a long job does not outlive its lock.
           await message.complete()
-          await perform(workerHost(member), member.service.commands, tenant, id)
+          await perform(workerHost, member.service.commands, tenant, id)
           sendBell.ring()
         },
         signal,
@@ -301,7 +302,7 @@ export async function run(options: RunOptions): Promise<Running> {
             for (const { id } of overdue)
               keep(
                 turn('An overdue command', member, () =>
-                  perform(workerHost(member), member.service.commands, tenant, id),
+                  perform(workerHost, member.service.commands, tenant, id),
                 ),
               )
           }

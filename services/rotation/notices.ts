@@ -8,6 +8,7 @@ import {
   type Reaction,
   type Send,
   Transient,
+  type Tx,
 } from '@attestry/kit'
 import * as z from 'zod'
 import { readRotation } from './drive.ts'
@@ -60,14 +61,15 @@ const POST_MS = 10_000
 /** Below the host's own limit, so that giving up is recorded. */
 const TRIES = 10
 
-/** Asks for a notice for each event that an owner is told of. Whether there is an owner is looked up when it is sent. */
+/** Asks for a notice for each event that an owner is told of. Whom there is to tell is looked up when it is sent. */
 export const noticeReaction: Reaction = {
   name: 'notices',
   on: TOLD_TYPES,
-  react: (event: EventOf) => {
-    if (!('rotation' in event.data)) return Promise.resolve({})
+  react: async (event: EventOf, tx: Tx) => {
+    if (!('rotation' in event.data)) return {}
     const { rotation } = event.data
-    return Promise.resolve({
+    if (await hasNoOwner(tx, rotation, event.seq)) return {}
+    return {
       send: [
         notify(
           { rotation, channel: null, about: event.type, at: event.at },
@@ -75,8 +77,23 @@ export const noticeReaction: Reaction = {
           event.cause.correlation,
         ),
       ],
-    })
+    }
   },
+}
+
+/**
+ * Whether rows that are no older than an event say that nobody is to be told of it. Most policies of an estate have no
+ * owner, and a thousand that are due would be a thousand commands for nobody; where rows are behind, a command looks.
+ */
+async function hasNoOwner(tx: Tx, rotation: string, seq: number): Promise<boolean> {
+  const [row] = await tx.rows<{ none: boolean }>(
+    `select coalesce(jsonb_typeof(p.settings->'owner'), 'null') = 'null' as none
+     from runs r join policies p on p.tenant = r.tenant and p.policy = r.policy
+     where r.tenant = $1 and r.rotation = $2 and exists (select 1 from cursor c
+       where c.tenant = r.tenant and c.consumer = 'rotations' and c.context = 'rotation' and c.seq >= $3)`,
+    [tx.tenant, rotation, seq],
+  )
+  return row?.none ?? false
 }
 
 const notify = (body: Notify, id: string, correlation: string): Send => ({

@@ -17,6 +17,7 @@ import { run as ledger } from './ledger.bench.ts'
 import { run as license } from './license.bench.ts'
 import type { Row } from './row.ts'
 import { run as sync } from './sync.bench.ts'
+import { run as verifier } from './verifier.bench.ts'
 
 const PARTS: Readonly<Record<string, { title: string; run: () => Promise<Row[]> }>> = {
   ledger: { title: 'Ledger: append and verify', run: ledger },
@@ -25,6 +26,7 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<Row[]> 
   sync: { title: 'Sync: calls and time of a route to AWS', run: sync },
   license: { title: 'The licence service: a fleet of 100,000 installs', run: license },
   evidence: { title: 'Evidence: a million rows as CSV', run: evidence },
+  verifier: { title: 'Evidence: the verifier in a browser', run: verifier },
   install: { title: 'The install as a whole', run: install },
 }
 

@@ -23,7 +23,7 @@ import { generateSigningKey, localSigner, type Signer } from './sign.ts'
 import { writeSums } from './sums.ts'
 import { requestTimestamp, timestampNonce, timestampQuery } from './timestamp.ts'
 import type { Trust } from './verify.ts'
-import { writeZip } from './zip.ts'
+import { writeZip } from './zip-write.ts'
 
 /*
  * A bundle with anchors, and what may be done to it by whom: the list of `docs/verification.md`, for every verifier.

@@ -8,7 +8,7 @@ import type { SumLine, SumsHeader } from './sums.ts'
 import { writeSums } from './sums.ts'
 import type { Stamp } from './timestamp.ts'
 import type { Files } from './zip.ts'
-import { writeZip } from './zip.ts'
+import { writeZip } from './zip-write.ts'
 
 /** What a PDF prints about tier 1 and carries as attachments. */
 export interface FirstTier {

@@ -2,14 +2,15 @@ import { randomBytes } from 'node:crypto'
 import * as pkijs from 'pkijs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Authority, certificatePem, createAuthority, issueSigner } from '../twin/tsa/authority.ts'
-import { certificatesFromPem, commonName, pathToRoot } from './certificate-path.ts'
+import { type Certificate, commonName } from './asn1/certificate.ts'
+import { certificatesFromPem, pathToRoot } from './certificate-path.ts'
 
 const random = (length: number) => Uint8Array.from(randomBytes(length))
 const now = new Date('2026-03-01T00:00:00Z')
 const shape = { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2027-01-01T00:00:00Z') }
 
 /** The certificate as a verifier gets it: parsed from its bytes. */
-const read = (certificate: pkijs.Certificate): pkijs.Certificate => {
+const read = (certificate: pkijs.Certificate): Certificate => {
   const [parsed] = certificatesFromPem(certificatePem(certificate))
   if (parsed === undefined) throw new Error('the certificate was just written')
   return parsed

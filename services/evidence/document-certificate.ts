@@ -1,6 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import * as asn1js from 'asn1js'
-import * as pkijs from 'pkijs'
+import { der, instant, integer, objectId, sequence } from './asn1/write.ts'
 import { certificatesFromPem } from './certificate-path.ts'
 import { pemBlocks } from './pem.ts'
 import { fingerprint, type Signer } from './sign.ts'
@@ -19,9 +18,9 @@ const ecdsaWithSha256 = '1.2.840.10045.4.3.2'
 const documentSigning = '1.3.6.1.5.5.7.3.36'
 const years = 10
 
-const toPem = (der: ArrayBuffer) =>
+const toPem = (bytes: Uint8Array) =>
   `-----BEGIN CERTIFICATE-----\n${(
-    Buffer.from(der)
+    Buffer.from(bytes)
       .toString('base64')
       .match(/.{1,64}/g) ?? []
   ).join('\n')}\n-----END CERTIFICATE-----\n`
@@ -34,43 +33,36 @@ export async function selfSignedCertificate(signer: Signer, now: Date, signal: A
   const [spki] = pemBlocks(signer.publicKeyPem, 'PUBLIC KEY')
   if (spki === undefined) throw new Error('The signer has no public key')
   const print = fingerprint(signer.publicKeyPem)
-  const certificate = new pkijs.Certificate()
-  certificate.version = 2
   // Positive, and the same for the same key.
-  certificate.serialNumber = new asn1js.Integer({
-    valueHex: Uint8Array.of(0x40, ...Uint8Array.fromHex(print.slice(0, 30))).buffer,
-  })
-  const name = new pkijs.AttributeTypeAndValue({
-    type: '2.5.4.3',
-    value: new asn1js.Utf8String({ value: `Attestry document key ${print.slice(0, 16)}` }),
-  })
-  certificate.issuer.typesAndValues.push(name)
-  certificate.subject.typesAndValues.push(name)
-  certificate.notBefore.value = new Date(Math.floor(now.getTime() / 1000) * 1000 - 60_000)
-  certificate.notAfter.value = new Date(certificate.notBefore.value.getTime() + years * 365 * 86_400_000)
-  certificate.subjectPublicKeyInfo = pkijs.PublicKeyInfo.fromBER(spki)
+  const serial = Uint8Array.of(0x40, ...Uint8Array.fromHex(print.slice(0, 30)))
+  const commonName = new TextEncoder().encode(`Attestry document key ${print.slice(0, 16)}`)
+  const name = sequence(der(0x31, sequence(objectId('2.5.4.3'), der(0x0c, commonName))))
+  const from = new Date(Math.floor(now.getTime() / 1000) * 1000 - 60_000)
+  const until = new Date(from.getTime() + years * 365 * 86_400_000)
   const keyId = createHash('sha1').update(spki).digest()
-  const extension = (extnID: string, critical: boolean, value: asn1js.AsnType) =>
-    new pkijs.Extension({ extnID, critical, extnValue: value.toBER() })
-  certificate.extensions = [
-    extension('2.5.29.19', true, new pkijs.BasicConstraints({ cA: false }).toSchema()),
-    // digitalSignature and nonRepudiation.
-    extension(
-      '2.5.29.15',
-      true,
-      new asn1js.BitString({ valueHex: Uint8Array.of(0xc0).buffer, unusedBits: 6 }),
-    ),
-    extension('2.5.29.37', false, new pkijs.ExtKeyUsage({ keyPurposes: [documentSigning] }).toSchema()),
-    extension('2.5.29.14', false, new asn1js.OctetString({ valueHex: Uint8Array.from(keyId).buffer })),
-  ]
-  const algorithm = () => new pkijs.AlgorithmIdentifier({ algorithmId: ecdsaWithSha256 })
-  certificate.signature = algorithm()
-  certificate.signatureAlgorithm = algorithm()
-  const tbs = certificate.encodeTBS().toBER()
-  const signature = await signer.sign(new Uint8Array(tbs), signal)
-  certificate.tbsView = new Uint8Array(tbs)
-  certificate.signatureValue = new asn1js.BitString({ valueHex: Uint8Array.from(signature).buffer })
-  return toPem(certificate.toSchema(true).toBER())
+  const extension = (id: string, critical: boolean, value: Uint8Array) =>
+    sequence(objectId(id), ...(critical ? [der(0x01, Uint8Array.of(0xff))] : []), der(0x04, value))
+  const extensions = sequence(
+    // No authority.
+    extension('2.5.29.19', true, sequence()),
+    // digitalSignature and nonRepudiation; six bits of the octet are not used.
+    extension('2.5.29.15', true, der(0x03, Uint8Array.of(6, 0xc0))),
+    extension('2.5.29.37', false, sequence(objectId(documentSigning))),
+    extension('2.5.29.14', false, der(0x04, keyId)),
+  )
+  const algorithm = sequence(objectId(ecdsaWithSha256))
+  const signed = sequence(
+    der(0xa0, integer(Uint8Array.of(2))),
+    integer(serial),
+    algorithm,
+    name,
+    sequence(instant(from), instant(until)),
+    name,
+    spki,
+    der(0xa3, extensions),
+  )
+  const signature = await signer.sign(signed, signal)
+  return toPem(sequence(signed, algorithm, der(0x03, Uint8Array.of(0), signature)))
 }
 
 /**
@@ -80,8 +72,8 @@ export async function selfSignedCertificate(signer: Signer, now: Date, signal: A
 export function documentSigner(signer: Signer, certificatesPem: string): DocumentSigner {
   const [first] = certificatesFromPem(certificatesPem)
   if (first === undefined) throw new Error('The certificate of the document key is not PEM')
-  const [der] = pemBlocks(certificatesPem, 'CERTIFICATE')
-  const certificate = new X509Certificate(Buffer.from(der ?? []))
+  const [own] = pemBlocks(certificatesPem, 'CERTIFICATE')
+  const certificate = new X509Certificate(Buffer.from(own ?? []))
   const ofCertificate = certificate.publicKey.export({ type: 'spki', format: 'pem' })
   if (fingerprint(ofCertificate) !== fingerprint(signer.publicKeyPem))
     throw new Error('The certificate of the document key is of another key')

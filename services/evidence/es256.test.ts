@@ -1,6 +1,7 @@
 import { generateKeyPairSync, sign, verify } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { derSignature, es256Holds, rawSignature } from './es256.ts'
+import { rawEcdsa } from './asn1/public-key.ts'
+import { derSignature, es256Holds } from './es256.ts'
 
 const bytes = new TextEncoder().encode('a list of checksums')
 
@@ -24,10 +25,10 @@ describe('derSignature()', () => {
   })
 })
 
-describe('rawSignature()', () => {
+describe('rawEcdsa()', () => {
   test('undoes derSignature()', () => {
     const raw = Uint8Array.from({ length: 64 }, (_, at) => (at * 37) % 256)
-    expect(rawSignature(derSignature(raw))).toEqual(raw)
+    expect(rawEcdsa(derSignature(raw), 32)).toEqual(raw)
   })
 
   test.each([
@@ -35,8 +36,10 @@ describe('rawSignature()', () => {
     ['a padded integer', '3008020200010202000200'],
     ['trailing bytes', '30060201010201010'.padEnd(18, '0')],
     ['a negative integer', '3006020181020101'],
+    ['an open length', '30800201010201010000'],
+    ['an integer that is too long', `3026022101${'00'.repeat(32)}020101`],
   ])('refuses %s', (_, hex) => {
-    expect(rawSignature(Uint8Array.fromHex(hex))).toBeNull()
+    expect(rawEcdsa(Uint8Array.fromHex(hex), 32)).toBeNull()
   })
 })
 

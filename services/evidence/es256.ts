@@ -1,3 +1,5 @@
+import { rawEcdsa } from './asn1/public-key.ts'
+import { integer, sequence } from './asn1/write.ts'
 import { pemBlocks } from './pem.ts'
 
 /*
@@ -12,37 +14,7 @@ import { pemBlocks } from './pem.ts'
  */
 export function derSignature(rAndS: Uint8Array): Uint8Array<ArrayBuffer> {
   if (rAndS.length !== 64) throw new RangeError(`An ES256 signature has 64 bytes, not ${rAndS.length}`)
-  const integers = [rAndS.subarray(0, 32), rAndS.subarray(32)].map(derInteger)
-  const body = integers.flatMap((integer) => [...integer])
-  return Uint8Array.of(0x30, body.length, ...body)
-}
-
-/** Unsigned big-endian bytes as a DER INTEGER: shortest form, a zero before a set top bit (X.690 §8.3). */
-function derInteger(bytes: Uint8Array): Uint8Array {
-  const first = bytes.findIndex((octet) => octet !== 0)
-  const significant = first === -1 ? Uint8Array.of(0) : bytes.subarray(first)
-  const padded = (significant[0] ?? 0) >= 0x80 ? [0, ...significant] : [...significant]
-  return Uint8Array.of(0x02, padded.length, ...padded)
-}
-
-/**
- * The r‖s form of a DER signature; null when it is not the one DER form that these two integers have.
- */
-export function rawSignature(der: Uint8Array): Uint8Array<ArrayBuffer> | null {
-  const length = der[3] ?? 0
-  const r = der.subarray(4, 4 + length)
-  const s = der.subarray(6 + length)
-  const raw = new Uint8Array(64)
-  for (const [integer, end] of [
-    [r, 32],
-    [s, 64],
-  ] as const) {
-    const bytes = integer[0] === 0 ? integer.subarray(1) : integer
-    if (bytes.length > 32) return null
-    raw.set(bytes, end - bytes.length)
-  }
-  // Writing it again and comparing refuses every longer or looser encoding of the same numbers.
-  return derSignature(raw).toHex() === der.toHex() ? raw : null
+  return sequence(integer(rAndS.subarray(0, 32)), integer(rAndS.subarray(32)))
 }
 
 /** Whether the DER signature over the bytes is of this key; a problem when the PEM text is no P-256 public key. */
@@ -61,7 +33,7 @@ export async function es256Holds(
     // WebCrypto's only way to say so.
     return { problem: 'the key that was given is not an ECDSA key on P-256' }
   }
-  const raw = rawSignature(signature)
+  const raw = rawEcdsa(Uint8Array.from(signature), 32)
   if (raw === null) return false
   return crypto.subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, key, raw, Uint8Array.from(bytes))
 }

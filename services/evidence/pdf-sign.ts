@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import * as asn1js from 'asn1js'
-import * as pkijs from 'pkijs'
 import type { Stamper } from './anchors/stamps.ts'
+import { der, objectId, sequence, setOf } from './asn1/write.ts'
 import { certificatesFromPem } from './certificate-path.ts'
 import type { DocumentSigner } from './document-certificate.ts'
 import { pemBlocks } from './pem.ts'
+import { tokenIn } from './token.ts'
 
 /*
  * Signs a PDF as PAdES has it: an incremental update on the bytes that were printed, whose last object is a signature
@@ -28,22 +28,6 @@ const oid = {
   ecdsaWithSha256: '1.2.840.10045.4.3.2',
 } as const
 
-/** One DER element of a tag and what is in it (X.690 §8.1). */
-function der(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
-  const octets = length < 0x80 ? [length] : Uint8Array.fromHex(evenHex(length))
-  const head = length < 0x80 ? [tag, ...octets] : [tag, 0x80 | octets.length, ...octets]
-  return Uint8Array.from(Buffer.concat([Uint8Array.from(head), ...parts]))
-}
-const evenHex = (value: number) => {
-  const hex = value.toString(16)
-  return hex.length % 2 === 0 ? hex : `0${hex}`
-}
-const objectId = (value: string) => new Uint8Array(new asn1js.ObjectIdentifier({ value }).toBER())
-const sequence = (...parts: readonly Uint8Array[]) => der(0x30, ...parts)
-/** SET OF: in DER its elements are sorted. */
-const setOf = (tag: number, parts: readonly Uint8Array[]) =>
-  der(tag, ...parts.toSorted((a, b) => Buffer.compare(a, b)))
 const attribute = (type: string, value: Uint8Array) => sequence(objectId(type), der(0x31, value))
 const version1 = Uint8Array.of(0x02, 0x01, 0x01)
 
@@ -68,14 +52,11 @@ async function detachedCms(
   ]
   const signature = await signer.sign(setOf(0x31, attributes), signal)
   const stamped = await stamp(signature, signal)
-  const token = stamped.status === 'stamped' ? tokenOf(stamped.token) : null
+  const token = stamped.status === 'stamped' ? tokenIn(stamped.token).whole : null
   const sha256 = sequence(objectId(oid.sha256))
   const signerInfo = sequence(
     version1,
-    sequence(
-      new Uint8Array(certificate.issuer.toSchema().toBER()),
-      new Uint8Array(certificate.serialNumber.toBER()),
-    ),
+    sequence(certificate.issuer, der(0x02, certificate.serial)),
     sha256,
     setOf(0xa0, attributes),
     sequence(objectId(oid.ecdsaWithSha256)),
@@ -90,16 +71,6 @@ async function detachedCms(
     der(0x31, signerInfo),
   )
   return sequence(objectId(oid.signedData), der(0xa0, signedData))
-}
-
-/** The token of a response that was verified before, as it stands in it. */
-function tokenOf(response: Uint8Array<ArrayBuffer>): Uint8Array {
-  const reply = pkijs.TimeStampResp.fromBER(response)
-  if (reply.timeStampToken === undefined) throw new Error('The answer of the authority holds no token')
-  const parsed = asn1js.fromBER(response).result
-  const token = parsed instanceof asn1js.Sequence ? parsed.valueBlock.value[1] : undefined
-  if (token === undefined) throw new Error('The answer of the authority holds no token')
-  return new Uint8Array(token.valueBeforeDecodeView)
 }
 
 /** An object of the file as it stands: from `N 0 obj` to before `endobj`. */

@@ -1,11 +1,9 @@
-import * as asn1js from 'asn1js'
-import * as pkijs from 'pkijs'
-import { certificateDer } from './certificate-path.ts'
-import { checkEssCertId, checkSignature, isNamedBy, must, Refusal } from './token.ts'
+import { checkBound, checkSigned, readSignedData } from './asn1/cms.ts'
+import { type Bytes, elementAt, must, Refusal } from './asn1/der.ts'
 
 const latin1 = new TextDecoder('latin1')
 const range = /\/ByteRange \[(\d{1,10}) (\d{1,10}) (\d{1,10}) (\d{1,10})\]/g
-const ids = { signedData: '1.2.840.113549.1.7.2', data: '1.2.840.113549.1.7.1' } as const
+const data = '1.2.840.113549.1.7.1'
 
 /**
  * Why a PDF is not signed, as a whole and once, with the certificate of this SHA-256; null when it is. Nothing may
@@ -35,37 +33,24 @@ export async function pdfSignatureProblem(
     return null
   } catch (error) {
     if (error instanceof Refusal) return `has a signature that does not hold: ${error.message}`
-    // Whatever the ASN.1 and CMS libraries throw, they throw because of the bytes they were given.
-    return `has a signature that cannot be read: ${error instanceof Error ? error.message : 'unknown'}`
+    throw error
   }
 }
 
-async function checkDetached(
-  padded: Uint8Array<ArrayBuffer>,
-  content: Uint8Array<ArrayBuffer>,
-  certificateSha256: string,
-): Promise<void> {
-  const parsed = asn1js.fromBER(padded)
-  must(parsed.offset !== -1, 'it is not ASN.1')
+async function checkDetached(padded: Bytes, content: Bytes, certificateSha256: string): Promise<void> {
+  const { element, end } = elementAt(padded, 0)
   must(
-    padded.subarray(parsed.offset).every((octet) => octet === 0),
+    padded.subarray(end).every((octet) => octet === 0),
     'bytes follow it',
   )
-  const info = new pkijs.ContentInfo({ schema: parsed.result })
-  must(info.contentType === ids.signedData, 'it is not signed data')
-  const signed = new pkijs.SignedData({ schema: info.content })
-  must(signed.encapContentInfo.eContentType === ids.data, 'it signs another kind of content')
-  must(signed.encapContentInfo.eContent === undefined, 'it carries a content of its own')
-  const [signer, second] = signed.signerInfos
-  must(signer !== undefined && second === undefined, 'it does not have exactly one signer')
-  const certificates = (signed.certificates ?? []).filter((each) => each instanceof pkijs.Certificate)
-  const certificate = certificates.find((each) => isNamedBy(signer, each))
-  must(certificate !== undefined, 'it does not hold the certificate of its signer')
-  const print = await crypto.subtle.digest('SHA-256', certificateDer(certificate))
+  const signed = readSignedData(element, 'it')
+  must(signed.contentType === data, 'it signs another kind of content')
+  must(signed.content === null, 'it carries a content of its own')
+  const print = await crypto.subtle.digest('SHA-256', signed.certificate.der)
   must(
     new Uint8Array(print).toHex() === certificateSha256,
     'it is of another certificate than the manifest names',
   )
-  await checkSignature(signer, certificate, content, ids.data)
-  await checkEssCertId(signer, certificate)
+  await checkSigned(signed, content, data)
+  await checkBound(signed)
 }

@@ -11,7 +11,7 @@ import { sha256 } from './bundle.fixture.ts'
 import { rederive } from './rederive.ts'
 import { evidenceService } from './service.ts'
 import { verifyBundle } from './verify.ts'
-import { readZip } from './zip.ts'
+import { readZip } from './zip-source.ts'
 
 const DAY = { from: '2026-01-01T00:00:00Z', to: '2099-01-01T00:00:00Z' }
 const REPORTS = ReportType.options
@@ -122,7 +122,7 @@ describe('a bundle', () => {
     const bytes = new Uint8Array(
       await (await call('GET', `/api/evidence/bundles/${row.bundle}/file`)).arrayBuffer(),
     )
-    const files = readZip(bytes)
+    const files = await readZip(bytes)
     expect(JSON.stringify([...(files instanceof Map ? files.keys() : [])])).not.toContain('.tsr')
   })
 

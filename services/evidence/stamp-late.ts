@@ -6,7 +6,7 @@ import type { Stamper } from './anchors/stamps.ts'
 import { bundlePath, keepBundle, stampedFact } from './build.ts'
 import { withSignatureToken } from './bundle.ts'
 import { bundleLife } from './bundle-life.ts'
-import { readZip } from './zip.ts'
+import { readZip } from './zip-source.ts'
 
 /** Bundles that one turn completes at most. */
 const MOST_A_TURN = 5
@@ -32,7 +32,7 @@ export async function completeBundles(
     const life = bundleLife(await host.stream(tenant, bundle))
     if (life?.state !== 'sealed' || life.zipSha256 === null || life.completed) continue
     const path = bundlePath(stateDir, tenant, bundle, life.zipSha256)
-    const read = readZip(await readFile(path))
+    const read = await readZip(await readFile(path))
     if ('problem' in read) throw new Error(`the file of ${bundle} cannot be read: ${read.problem}`)
     const signature = read.files.get(bundlePaths.signature)
     if (signature === undefined) throw new Error(`the file of ${bundle} has no signature`)

@@ -1,5 +1,4 @@
-import * as asn1js from 'asn1js'
-import * as pkijs from 'pkijs'
+import { der, integer, objectId, sequence } from './asn1/write.ts'
 import { certificatesFromPem } from './certificate-path.ts'
 import type { TimestampDetails } from './token.ts'
 import { verifyToken } from './token.ts'
@@ -95,19 +94,10 @@ export async function requestTimestamp(request: TimestampRequest, world: Timesta
 
 /** The DER of a request over a SHA-256 imprint: certificate wanted, no policy asked. */
 export function timestampQuery(imprint: Uint8Array, nonce: Uint8Array): Uint8Array<ArrayBuffer> {
-  const query = new pkijs.TimeStampReq({
-    version: 1,
-    messageImprint: new pkijs.MessageImprint({
-      hashAlgorithm: new pkijs.AlgorithmIdentifier({
-        algorithmId: sha256Id,
-        algorithmParams: new asn1js.Null(),
-      }),
-      hashedMessage: new asn1js.OctetString({ valueHex: Uint8Array.from(imprint).buffer }),
-    }),
-    nonce: new asn1js.Integer({ valueHex: Uint8Array.from(nonce).buffer }),
-    certReq: true,
-  })
-  return new Uint8Array(query.toSchema().toBER())
+  const version1 = integer(Uint8Array.of(1))
+  const algorithm = sequence(objectId(sha256Id), der(0x05))
+  const wantsCertificate = der(0x01, Uint8Array.of(0xff))
+  return sequence(version1, sequence(algorithm, der(0x04, imprint)), integer(nonce), wantsCertificate)
 }
 
 /** Eight random bytes as a positive INTEGER of fixed length: top bit clear, the next one set. */

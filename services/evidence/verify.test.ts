@@ -26,7 +26,7 @@ import { writeSums } from './sums.ts'
 import { requestTimestamp } from './timestamp.ts'
 import type { Trust } from './verify.ts'
 import { verifyBundle } from './verify.ts'
-import { writeZip } from './zip.ts'
+import { writeZip } from './zip-write.ts'
 
 const random = (length: number) => Uint8Array.from(randomBytes(length))
 const signer = localSigner(generateSigningKey())

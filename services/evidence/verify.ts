@@ -1,5 +1,6 @@
 import { BUNDLE_FORMAT, BundleManifest, bundlePaths, manifestText, type Sha256 } from '@attestry/contracts'
 import { type BundleSource, DamagedFile, memorySource } from './bundle-source.ts'
+import { Refusal } from './asn1/der.ts'
 import { certificatesFromPem } from './certificate-path.ts'
 import { es256Holds } from './es256.ts'
 import { hmacHolds } from './hmac.ts'
@@ -15,9 +16,10 @@ import type { KnownPlace, LogFindings } from './verify-log.ts'
 import { verifyLog } from './verify-log.ts'
 import { type Digests, printedProblem, reportsDetail, reportsProblem } from './verify-reports.ts'
 import type { Files, ZipLimits } from './zip.ts'
-import { readZip } from './zip.ts'
+import { bytesInMemory, openZip } from './zip-source.ts'
 
 export { sha256InScript } from './sha256.ts'
+export { bytesOfBlob, openZip } from './zip-source.ts'
 
 /** One question that was asked of a bundle. `not-checked` means that it could not be asked, and why. */
 export interface Check {
@@ -113,7 +115,7 @@ export async function verifyBundle(
   })
   const archive = 'The archive is unambiguous'
 
-  const opened = openBundle(bundle, trust.limits)
+  const opened = await openBundle(bundle, trust.limits)
   if ('problem' in opened) {
     say('archive', archive, opened.problem, '')
     return done(false, null)
@@ -179,16 +181,14 @@ export async function verifyBundle(
   return done(timestamped, told)
 }
 
-function openBundle(
+async function openBundle(
   bundle: Uint8Array | Files | BundleSource | { readonly problem: string },
   limits: ZipLimits | undefined,
-): BundleSource | { readonly problem: string } {
+): Promise<BundleSource | { readonly problem: string }> {
   if (bundle instanceof Map) return memorySource(bundle)
-  if (!(bundle instanceof Uint8Array))
-    // A read-only map is a map or behaves as one; nothing else here has `entries`.
-    return 'entries' in bundle ? memorySource(bundle) : bundle
-  const read = readZip(bundle, limits)
-  return 'files' in read ? memorySource(read.files) : read
+  if (bundle instanceof Uint8Array) return openZip(bytesInMemory(bundle), limits)
+  // A read-only map is a map or behaves as one; nothing else here has `entries`.
+  return 'entries' in bundle ? memorySource(bundle) : bundle
 }
 
 /** Size and digest of every file, and the bytes of those that are small by nature. */
@@ -422,9 +422,9 @@ function rootsOf(pem: string): ReturnType<typeof certificatesFromPem> | null {
   try {
     const roots = certificatesFromPem(pem)
     return roots.length === 0 ? null : roots
-  } catch {
-    // The certificate parser's only way to refuse.
-    return null
+  } catch (error) {
+    if (error instanceof Refusal) return null
+    throw error
   }
 }
 

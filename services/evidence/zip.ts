@@ -1,5 +1,3 @@
-import { inflateSync, zipSync } from 'fflate'
-
 /** Files by path. */
 export type Files = ReadonlyMap<string, Uint8Array>
 
@@ -20,44 +18,6 @@ const mostDeflateRatio = 1040
 const localHeader = 0x04034b50
 const centralHeader = 0x02014b50
 const endHeader = 0x06054b50
-
-/**
- * Packs files so that the same files always give the same bytes, in any time zone: sorted, all of one fixed date.
- * @throws RangeError for a path that `readZip` would refuse
- */
-export function writeZip(files: Files): Uint8Array<ArrayBuffer> {
-  const sorted = [...files].toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const problem = pathsProblem(sorted.map(([path]) => path))
-  if (problem !== null) throw new RangeError(problem)
-  // fflate writes local time, so the date is given in local time: the bytes then say 1980-01-01 00:00 everywhere.
-  return Uint8Array.from(zipSync(Object.fromEntries(sorted), { level: 6, mtime: new Date(1980, 0, 1) }))
-}
-
-/**
- * Unpacks an archive strictly: every byte of it belongs to one entry, and nothing is ambiguous. Refused are duplicate
- * and case-colliding names, traversal, absolute paths, folders, links, encryption, gaps, comments, trailing bytes,
- * zip64, sizes that differ between the two headers, wrong checksums and archives that unpack to more than allowed.
- * @see APPNOTE 6.3.10, sections 4.3.7, 4.3.12, 4.3.16
- */
-export function readZip(
-  zip: Uint8Array,
-  limits: ZipLimits = {},
-): { readonly files: Files } | { readonly problem: string } {
-  const directory = readDirectory(zip, 0, limits)
-  if ('problem' in directory) return directory
-  const files = new Map<string, Uint8Array>()
-  let at = 0
-  for (const entry of directory.entries) {
-    if (entry.offset !== at) return { problem: `bytes that belong to no file lie before ${entry.path}` }
-    const content = readEntry(zip, entry, directory.start)
-    if ('problem' in content) return { problem: `${entry.path} ${content.problem}` }
-    files.set(entry.path, content.bytes)
-    at = content.end
-  }
-  return at === directory.start
-    ? { files }
-    : { problem: 'bytes that belong to no file lie before the directory' }
-}
 
 /** One file as the directory of an archive describes it. */
 export interface Entry {
@@ -148,23 +108,6 @@ function attributesProblem(view: DataView, at: number): string | null {
   return null
 }
 
-function readEntry(
-  zip: Uint8Array,
-  entry: Entry,
-  limit: number,
-): { bytes: Uint8Array; end: number } | { problem: string } {
-  const view = new DataView(zip.buffer, zip.byteOffset, zip.byteLength)
-  const { offset: at } = entry
-  if (at + 30 > limit || view.getUint32(at, true) !== localHeader) return { problem: 'has no header' }
-  const nameEnd = at + 30 + view.getUint16(at + 26, true)
-  const end = nameEnd + entry.packed
-  if (end > limit) return { problem: 'reaches into the directory' }
-  if (!sameHeader(zip, at, entry)) return { problem: 'is described in two different ways' }
-  const bytes = unpack(zip.subarray(nameEnd, end), entry)
-  if (bytes === null) return { problem: 'cannot be unpacked to the size it gives' }
-  return crc32(bytes) === entry.crc ? { bytes, end } : { problem: 'does not have the checksum it gives' }
-}
-
 /** Octets of a local header without its name. */
 export const LOCAL_HEADER = 30
 
@@ -184,20 +127,8 @@ export function sameHeader(zip: Uint8Array, at: number, entry: Entry): boolean {
   )
 }
 
-function unpack(packed: Uint8Array, entry: Entry): Uint8Array | null {
-  if (entry.method === 0) return packed.length === entry.unpacked ? packed.slice() : null
-  if (entry.method !== 8) return null
-  try {
-    // One byte more than promised: content that is longer than it says then shows, and no more memory is taken.
-    const bytes = inflateSync(packed, { out: new Uint8Array(entry.unpacked + 1) })
-    return bytes.length === entry.unpacked ? bytes.slice() : null
-  } catch {
-    // The library's only way to say that the data is damaged.
-    return null
-  }
-}
-
-function pathsProblem(paths: readonly string[]): string | null {
+/** Why names may not stand in one archive, or null. */
+export function pathsProblem(paths: readonly string[]): string | null {
   const seen = new Set<string>()
   for (const path of paths) {
     if (path.length > longestPath || !pathPattern.test(path))
@@ -219,17 +150,56 @@ function latin1(bytes: Uint8Array): string {
   return Array.from(bytes, (octet) => String.fromCharCode(octet)).join('')
 }
 
-const crcTable = Uint32Array.from({ length: 256 }, (_, index) => {
-  let value = index
-  for (let bit = 0; bit < 8; bit += 1) value = (value >>> 1) ^ (value & 1 ? 0xedb88320 : 0)
-  return value
-})
-
-const crc32 = (bytes: Uint8Array): number => ~crcOn(0xffffffff, bytes) >>> 0
+/** Eight tables, so that eight octets are taken at once. */
+const crcTables = (() => {
+  const tables = Array.from({ length: 8 }, () => new Int32Array(256))
+  const [first = new Int32Array(256)] = tables
+  for (let octet = 0; octet < 256; octet++) {
+    let value = octet
+    for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? 0xedb88320 : 0)
+    first[octet] = value
+  }
+  for (let n = 1; n < 8; n++)
+    for (let octet = 0; octet < 256; octet++) {
+      const before = tables[n - 1]?.[octet] ?? 0
+      const table = tables[n]
+      if (table) table[octet] = (before >>> 8) ^ (first[before & 0xff] ?? 0)
+    }
+  return tables
+})()
 
 /** Goes on with a CRC-32 that began at `0xffffffff` and is inverted at its end. */
 export function crcOn(crc: number, bytes: Uint8Array): number {
+  // Indices lie within: the tables have 256 entries each, and the loops end with the bytes.
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = crcTables as [
+    Int32Array,
+    Int32Array,
+    Int32Array,
+    Int32Array,
+    Int32Array,
+    Int32Array,
+    Int32Array,
+    Int32Array,
+  ]
   let value = crc
-  for (const octet of bytes) value = (value >>> 8) ^ (crcTable[(value ^ octet) & 0xff] ?? 0)
+  let at = 0
+  for (const end = bytes.length - 7; at < end; at += 8) {
+    value ^=
+      (bytes[at] as number) |
+      ((bytes[at + 1] as number) << 8) |
+      ((bytes[at + 2] as number) << 16) |
+      ((bytes[at + 3] as number) << 24)
+    value =
+      (t7[value & 0xff] as number) ^
+      (t6[(value >>> 8) & 0xff] as number) ^
+      (t5[(value >>> 16) & 0xff] as number) ^
+      (t4[value >>> 24] as number) ^
+      (t3[bytes[at + 4] as number] as number) ^
+      (t2[bytes[at + 5] as number] as number) ^
+      (t1[bytes[at + 6] as number] as number) ^
+      (t0[bytes[at + 7] as number] as number)
+  }
+  for (; at < bytes.length; at++)
+    value = (value >>> 8) ^ (t0[(value ^ (bytes[at] as number)) & 0xff] as number)
   return value
 }

@@ -1,4 +1,4 @@
-import { sha256InScript, type Trust, verifyBundle } from '@attestry/evidence/verify'
+import { bytesOfBlob, openZip, sha256InScript, type Trust, verifyBundle } from '@attestry/evidence/verify'
 
 /* The verifier as one file: the same core as the command line, with files that are dropped on it. */
 
@@ -7,14 +7,8 @@ const field = (id: string): HTMLInputElement => {
   if (!found) throw new Error(`the page has no ${id}`)
   return found
 }
-const bytesOf = async (id: string) => {
-  const file = field(id).files?.[0]
-  return file ? new Uint8Array(await file.arrayBuffer()) : null
-}
-const textOf = async (id: string) => {
-  const bytes = await bytesOf(id)
-  return bytes === null ? null : new TextDecoder().decode(bytes)
-}
+const fileOf = (id: string): File | null => field(id).files?.[0] ?? null
+const textOf = async (id: string): Promise<string | null> => (await fileOf(id)?.text()) ?? null
 const verdictLine = document.querySelector('#verdict')
 const list = document.querySelector('#checks')
 
@@ -22,7 +16,7 @@ async function verify(): Promise<void> {
   list?.replaceChildren()
   const say = (text: string) => verdictLine && (verdictLine.textContent = text)
   say('Verifying …')
-  const bundle = await bytesOf('bundle')
+  const bundle = fileOf('bundle')
   if (bundle === null) return void say('Choose a bundle first.')
   const checkpoint = await textOf('checkpoint')
   const [from, to] = [field('from').value.trim(), field('to').value.trim()]
@@ -34,10 +28,12 @@ async function verify(): Promise<void> {
     now: new Date(),
     sha256: sha256InScript,
   }
-  const other = await bytesOf('against')
-  const head = other === null ? null : (await verifyBundle(other, trust)).manifest?.ledger.head
+  const other = fileOf('against')
+  const verdictOf = async (file: File, more: Partial<Trust> = {}) =>
+    verifyBundle(await openZip(bytesOfBlob(file)), { ...trust, ...more })
+  const head = other === null ? null : (await verdictOf(other)).manifest?.ledger.head
   const known = head ? [{ seq: head.seq, link: head.link }] : []
-  const verdict = await verifyBundle(bundle, { ...trust, known })
+  const verdict = await verdictOf(bundle, { known })
   for (const { id, ok, title, detail } of verdict.checks) {
     const line = document.createElement('li')
     line.dataset['ok'] = String(ok)

@@ -37,8 +37,8 @@ const event = (): NewEvent => ({
   cause,
 })
 
-/** A writer's way to append `count` events to a stream of its own. Each writer has its own. */
-type Write = (tenant: string, stream: string, count: number) => Promise<unknown>
+/** A writer's way to append `count` events to a stream of its own: writer `n` has its own stream. */
+type Write = (tenant: string, stream: string, count: number, n: number) => Promise<unknown>
 
 /** Plain rows with the same columns and indexes, unchained: the seq is a sequence's, the hashes are noise. */
 const plain = async (pool: Pool): Promise<Write> => {
@@ -70,20 +70,19 @@ const ours = (pool: Pool): Write => {
     appender.append({ tenant, stream, expected: 'any', events: Array.from({ length: count }, event) })
 }
 
-/** As five processes do it: five lanes of five pools that know nothing of each other. */
+/** As five processes do it: five lanes of five pools that know nothing of each other. A writer lives in one of them. */
 const five = (url: string): { write: Write; end: () => Promise<unknown> } => {
   const pools = Array.from({ length: 5 }, () => connect({ url, max: 2 }))
   const appenders = pools.map((pool) => createAppender({ pool, role: ROLE, lanes: 1 }))
-  let turn = 0
   return {
-    write: async (tenant, stream, count) => {
+    write: async (tenant, stream, count, n) => {
       const request: AppendRequest = {
         tenant,
         stream,
         expected: 'any',
         events: Array.from({ length: count }, event),
       }
-      await appenders[turn++ % appenders.length]?.append(request)
+      await appenders[n % appenders.length]?.append(request)
     },
     end: () => Promise.all(pools.map((pool) => pool.end())),
   }
@@ -159,7 +158,7 @@ const measure = async (write: Write, shape: Shape, forMs: number): Promise<Measu
       const tenant = TENANTS[n % shape.tenants] ?? 'tenant-0'
       const stream = `vault-${streams++}`
       for (let before = started; before - started < forMs; ) {
-        await write(tenant, stream, shape.batch)
+        await write(tenant, stream, shape.batch, n)
         const after = performance.now()
         latencies.push(after - before)
         before = after
@@ -191,9 +190,11 @@ const appendRows = async (pool: Pool, url: string): Promise<Row[]> => {
   const table: Row[] = []
   for (const shape of SHAPES) {
     const sums = new Map<string, Measured>()
-    // Interleaved, so that a slow moment of the machine hits all alike; the first round only warms up.
+    // Interleaved, so that a slow moment of the machine hits all alike, and in turn, so that nobody always writes while
+    // the pages of the same one before it go to disk; the first round only warms up.
+    const order = Object.entries(writers)
     for (let i = 0; i <= ROUNDS; i++)
-      for (const [name, write] of Object.entries(writers)) {
+      for (const [name, write] of [...order.slice(i % order.length), ...order.slice(0, i % order.length)]) {
         const m = await measure(write, shape, i === 0 ? ROUND_MS / 3 : ROUND_MS)
         if (i === 0) continue
         const sum = sums.get(name) ?? { events: 0, ms: 0, latencies: [] }

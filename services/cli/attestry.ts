@@ -6,8 +6,8 @@ import { describeConfiguration, messageOf } from '@attestry/kit'
 import { verifyFile, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
 import { readFile } from 'node:fs/promises'
-import { receiptCommand } from './receipt.ts'
-import { BadOption, verifyCommand } from './verify.ts'
+import { BadOption } from './bad-option.ts'
+import type { SignIn } from './rotation.ts'
 
 const HELP = `attestry <command>
 
@@ -22,6 +22,13 @@ const HELP = `attestry <command>
       Walks a tenant's chain in the database (DATABASE_URL) and names the first bad event.
   ledger verify <events.jsonl> [--start start.json]
       The same for an export.
+  plan (--policy NAME|ID | --credential ID) [--compromise] [--out plan.json] [--json]
+      Plans a rotation: prints what it would change where, and its hash. Changes nothing.
+  apply (<plan.json> | <rotation> <hash>) [--ticket ID] [--incident ID] [--break-glass WHY] [--wait] [--json]
+      Asks for a plan to be carried out and follows it; refuses when the plan is not the one of the hash. Ctrl-C leaves
+      the rotation running. Exit 0: complete. 1: it ended otherwise. 2: it could not be asked for. 3: it waits for a
+      time, such as its window or the grace (--wait follows through it). 4: it waits for a person.
+      Both take --url (ATTESTRY_URL), --name (ATTESTRY_NAME) and the password of ATTESTRY_PASSWORD, or ask for it.
   config
       Lists every variable with its meaning and what is in force.
 `
@@ -41,6 +48,17 @@ const { values, positionals } = parseArgs({
     event: { type: 'string' },
     tenant: { type: 'string', default: process.env['ATTESTRY_TENANT'] ?? 'default' },
     start: { type: 'string' },
+    url: { type: 'string', default: process.env['ATTESTRY_URL'] ?? 'http://127.0.0.1:4600' },
+    name: { type: 'string', default: process.env['ATTESTRY_NAME'] ?? '' },
+    policy: { type: 'string' },
+    credential: { type: 'string' },
+    compromise: { type: 'boolean', default: false },
+    out: { type: 'string' },
+    ticket: { type: 'string' },
+    incident: { type: 'string' },
+    'break-glass': { type: 'string' },
+    wait: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
 })
@@ -84,6 +102,21 @@ async function ledgerVerify(file: string | undefined): Promise<number> {
   return 0
 }
 
+/** Who signs in for a command that speaks to the gateway. */
+function signIn(): SignIn {
+  if (values.name === '') throw new Usage('--name is missing: who signs in? (or ATTESTRY_NAME)')
+  if (!URL.canParse(values.url))
+    throw new Usage(`--url takes an address such as https://attestry.example, not ${values.url}`)
+  return { url: values.url, name: values.name, password: process.env['ATTESTRY_PASSWORD'] }
+}
+
+/** Runs work that Ctrl-C ends, once; a second Ctrl-C ends the process. */
+async function interruptible(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  const end = new AbortController()
+  process.once('SIGINT', () => end.abort())
+  return work(end.signal)
+}
+
 function config(): number {
   const rows = describeConfiguration(process.env)
   const width = Math.max(...rows.map((r) => r.variable.length))
@@ -116,13 +149,36 @@ async function main(): Promise<number> {
       against: values.against,
       now: new Date(),
     }
+    // Each command is loaded when it is asked for: none waits for what only another needs.
+    const { verifyCommand } = await import('./verify.ts')
     return verifyCommand(second, options, console.log)
   }
   if (command === 'receipt') {
     const key = values['checkpoint-key']
     if (second === undefined || key === undefined || values.event === undefined)
       throw new Usage('receipt needs the path of a receipt, --checkpoint-key and --event')
+    const { receiptCommand } = await import('./receipt.ts')
     return receiptCommand(second, { checkpointKey: key, event: values.event }, console.log)
+  }
+  if (command === 'plan') {
+    const { policy, credential, compromise, out, json } = values
+    const { planCommand } = await import('./rotation.ts')
+    return interruptible((signal) =>
+      planCommand(signIn(), { policy, credential, compromise, out, json }, console.log, signal),
+    )
+  }
+  if (command === 'apply') {
+    const { ticket, incident, wait, json } = values
+    const wish = {
+      plan: positionals.slice(1),
+      ticket,
+      incident,
+      breakGlass: values['break-glass'],
+      wait,
+      json,
+    }
+    const { applyCommand } = await import('./rotation.ts')
+    return interruptible((signal) => applyCommand(signIn(), wish, console.log, signal))
   }
   throw new Usage(`There is no command ${positionals.join(' ')}`)
 }

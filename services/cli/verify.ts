@@ -10,6 +10,7 @@ import {
   verifyBundle,
 } from '@attestry/evidence/verify-file'
 import { sha256 } from '@attestry/kit/ledger'
+import { BadOption } from './bad-option.ts'
 
 /**
  * How a verification ended, as an exit code: 0 it holds and others vouch for its time, 1 it does not hold, 3 it holds
@@ -28,11 +29,6 @@ export interface VerifyOptions {
   /** Another bundle of the same ledger, or a checkpoint that was kept. */
   readonly against?: readonly string[]
   readonly now: Date
-}
-
-/** What was asked for cannot be done as it was asked. */
-export class BadOption extends Error {
-  override readonly name = 'BadOption'
 }
 
 const MARK = { true: 'ok  ', false: 'FAIL', 'not-checked': '--  ' } as const

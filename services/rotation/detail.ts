@@ -60,6 +60,13 @@ const HELD: Readonly<Record<string, string>> = {
   'last-working': 'The new credential is not live.',
 }
 
+const ended = ({ stage, retired }: Rotation): string =>
+  stage !== 'complete'
+    ? 'It has ended.'
+    : retired.size > 0
+      ? 'The new credential is in use, and the old one is gone.'
+      : 'The new credential is in use.'
+
 export interface Names {
   /** By asset id. */
   readonly vaults: ReadonlyMap<string, string>
@@ -130,7 +137,7 @@ export function detailOf(
     graceUntil: state.graceUntil,
     held: over || held === null ? null : (HELD[held] ?? held),
     now: over
-      ? { says: state.reason ?? 'It has ended.', until: null }
+      ? { says: state.reason ?? ended(state), until: null }
       : 'wait' in what
         ? { says: WAITS[what.wait], until: what.until && iso(what.until) }
         : { says: DOES[what.do] ?? what.do, until: null },

@@ -442,7 +442,8 @@ async function listPolicies(tx: Tx, query: z.infer<Table['listPolicies']['query'
     }
   >(
     `select p.policy, p.enabled, p.credential, p.cadence_days, p.subject, p.settings, p.selector, p.name,
-       coalesce(c.starts_at, i.created) as starts_at, coalesce(c.ends_at, i.expires) as ends_at,
+       coalesce(c.starts_at, i.created, (select max(r.ended_at) from runs r
+         where r.tenant = p.tenant and r.policy = p.policy and r.stage = 'complete')) as starts_at, coalesce(c.ends_at, i.expires) as ends_at,
        (select count(*)::int from matches m where m.tenant = p.tenant and m.policy = p.policy and m.state = 'proposed') as proposed,
        (select count(*)::int from matches m where m.tenant = p.tenant and m.policy = p.policy and m.state = 'verified') as verified,
        (select count(*)::int from matches m where m.tenant = p.tenant and m.policy = p.policy and m.state = 'excluded') as excluded,

@@ -24,6 +24,8 @@ const Activity = lazy(() => import('./activity/activity.tsx').then((m) => ({ def
 const Settings = lazy(() => import('./settings/settings.tsx').then((m) => ({ default: m.Settings })))
 const Operations = lazy(() => import('./operations/operations.tsx').then((m) => ({ default: m.Operations })))
 const Sync = lazy(() => import('./sync/sync.tsx').then((m) => ({ default: m.Sync })))
+const Rotation = lazy(() => import('./rotation/rotation.tsx').then((m) => ({ default: m.Rotation })))
+const OneRotation = lazy(() => import('./rotation/one.tsx').then((m) => ({ default: m.OneRotation })))
 const Nowhere = lazy(() => import('./shell/nowhere.tsx').then((m) => ({ default: m.Nowhere })))
 
 /** A session ends on the server; the first refused read tells, and the door opens. */
@@ -66,6 +68,8 @@ export function App() {
         <Route path="/activity" component={Activity} />
         <Route path="/settings/:part?" component={Settings} />
         <Route path="/operations" component={Operations} />
+        <Route path="/rotation" component={Rotation} />
+        <Route path="/rotation/:rotation" component={OneRotation} />
         <Route path="/sync" component={Sync} />
         <Route path="*" component={Nowhere} />
       </Router>

@@ -32,6 +32,9 @@ const IDENTITY: Readonly<Record<string, string>> = {
   'compliance.listFrameworks': 'framework',
   'evidence.listBundles': 'bundle',
   'gateway.listOperators': 'operator',
+  'rotation.listPolicies': 'policy',
+  'rotation.listMatches': 'match',
+  'rotation.listSelectors': 'selector',
 }
 
 /** Reads an endpoint for as long as the owner lives. `request` answers undefined while nothing should be asked. */

@@ -12,6 +12,7 @@ import { Code } from '../ui/copy.tsx'
 import { Instant } from '../ui/instant.tsx'
 import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { Facts, SidePanel } from '../ui/side-panel.tsx'
+import { RotationOf } from '../rotation/of-asset.tsx'
 import { Expiry } from './expiry.tsx'
 import { KIND_WORDS, strength } from './kinds.ts'
 
@@ -63,6 +64,7 @@ export function Asset(props: { asset: string; back: string }) {
           <div class="side-panel-body" data-settling={asset.settling() ? '' : undefined}>
             <AssetFacts asset={a()} />
             <OpenFindings findings={findings} />
+            <RotationOf asset={a()} />
             <UsedBy asset={a()} />
             <section aria-label="History">
               <h3>History</h3>

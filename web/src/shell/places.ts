@@ -46,6 +46,14 @@ export const PLACES: readonly Place[] = [
     words: 'posture unreachable firewall',
   },
   {
+    path: '/rotation',
+    name: 'Rotation',
+    key: 'r',
+    group: 'Estate',
+    needs: http.rotation.listRotations,
+    words: 'policies plan approve calendar windows freezes matches secretless renew',
+  },
+  {
     path: '/sync',
     name: 'Sync',
     key: 'y',

@@ -10,6 +10,7 @@ import LogOut from 'lucide-solid/icons/log-out'
 import Menu from 'lucide-solid/icons/menu'
 import Monitor from 'lucide-solid/icons/monitor'
 import Moon from 'lucide-solid/icons/moon'
+import RefreshCw from 'lucide-solid/icons/refresh-cw'
 import ServerCog from 'lucide-solid/icons/server-cog'
 import Settings from 'lucide-solid/icons/settings'
 import ShieldAlert from 'lucide-solid/icons/shield-alert'
@@ -48,6 +49,7 @@ const ICONS: Readonly<Record<string, typeof Gauge>> = {
   '/findings': ShieldAlert,
   '/inventory': Boxes,
   '/vaults': Vault,
+  '/rotation': RefreshCw,
   '/sync': Waypoints,
   '/compliance': ListChecks,
   '/evidence': FileCheck,

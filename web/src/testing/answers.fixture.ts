@@ -8,6 +8,7 @@ export interface Refusal {
   readonly refuse: number
   readonly code: string
   readonly detail: string
+  readonly errors?: readonly { readonly field: string; readonly message: string }[]
 }
 export const refuse = (status: number, code: string, detail: string): Refusal => ({
   refuse: status,

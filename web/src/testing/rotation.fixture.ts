@@ -1,7 +1,7 @@
 import type { MatchRow, PolicyRow, RotationDetail, RotationRow } from '@attestry/contracts/http'
 import { DAY, type Handlers, iso, page, refuse, STEP_MS } from './answers.fixture.ts'
+import { HASH, KEY, leaves, type Line, linesTo, SAYS, WAY } from './rotation-lives.fixture.ts'
 
-const HASH = 'a1b2c3d4'.repeat(8)
 const now = Date.now()
 const subject = { kind: 'app-secret' as const, at: '5a3fd2b1', part: '0c1d2e3f', name: 'contoso-settlement' }
 const target = { vault: 'vault-payments01', secret: 'settlement-client', content: 'value' as const }
@@ -81,6 +81,8 @@ const rotations: RotationRow[] = [
   }),
 ]
 
+const records = new Map<string, Line[]>(rotations.map((r) => [r.rotation, linesTo(r)]))
+
 const detail = (r: RotationRow): RotationDetail => ({
   ...r,
   planHash: HASH,
@@ -96,7 +98,7 @@ const detail = (r: RotationRow): RotationDetail => ({
   ],
   snapshot: [
     {
-      keyId: 'b7c8d9e0-1111-4222-8333-444455556666',
+      keyId: KEY,
       type: 'secret',
       name: 'settlement 2026',
       startsAt: iso(now - 175 * DAY),
@@ -104,8 +106,8 @@ const detail = (r: RotationRow): RotationDetail => ({
       mac: null,
     },
   ],
-  retires: ['b7c8d9e0-1111-4222-8333-444455556666'],
-  retired: r.stage === 'complete' ? ['b7c8d9e0-1111-4222-8333-444455556666'] : [],
+  retires: [KEY],
+  retired: r.stage === 'complete' ? [KEY] : [],
   diff: [
     { change: 'add', where: r.name, what: 'a new credential', before: null, after: 'valid until 2027-03-11' },
     {
@@ -144,14 +146,24 @@ const detail = (r: RotationRow): RotationDetail => ({
     'The new credential is removed when nobody can hold it any more (24 h later).',
   ],
   approvals: {
-    needed: 1,
+    needed: r.policy === 'policy-0000' ? 1 : 0,
     given: r.stage === 'awaiting-approval' ? [] : ['operator-0002'],
     requestedBy: 'operator-0009',
   },
   ticket: 'CHG-4711',
   incident: null,
   breakGlass: false,
-  checks: [],
+  checks:
+    r.stage === 'planned' || r.stage === 'awaiting-approval'
+      ? []
+      : [
+          { check: 'permission', state: 'passed', says: 'The identity owns the application.' },
+          {
+            check: 'managed-elsewhere',
+            state: 'warned',
+            says: 'A tag says that Terraform manages this vault.',
+          },
+        ],
   dependents: ['app-settlement-stage', 'app-settlement'].map((name, n) => ({
     plan: {
       dependent: `resource-000${n}`,
@@ -178,53 +190,69 @@ const detail = (r: RotationRow): RotationDetail => ({
   graceHours: 24,
   graceUntil: null,
   held: null,
-  now: {
-    says:
-      r.stage === 'complete'
-        ? 'It has ended.'
-        : r.needsOperator
+  now: r.paused
+    ? { says: 'Paused by a person.', until: null }
+    : {
+        says: r.needsOperator
           ? 'Stands still. Old and new credential both work; a person has to decide.'
-          : 'Waits for approval by another person.',
-    until: null,
-  },
+          : (SAYS[r.stage] ?? r.reason ?? 'It has ended.'),
+        until: r.stage === 'grace' ? iso(now + DAY) : null,
+      },
   byHand: ['Switch app-settlement (SETTLEMENT_SECRET) to the new value and look that it works'],
-  record: [
-    {
-      at: r.plannedAt,
-      type: 'planned',
-      by: 'schedule-rotations',
-      seq: 41,
-      says: 'A plan was made. Nothing was changed.',
-      proof: `Bound to ${HASH.slice(0, 12)}…, over 1 credential of the principal`,
-    },
-    {
-      at: r.plannedAt,
-      type: 'requested',
-      by: 'schedule-rotations',
-      seq: 42,
-      says: 'Somebody asked for a plan to be carried out.',
-      proof: 'Change ticket CHG-4711',
-    },
-  ],
+  record: records.get(r.rotation) ?? [],
 })
 
 /** Rotation's endpoints over a few rows that buttons move. */
 export function rotationHandlers(): Handlers['rotation'] {
+  let writes = true
   const none = refuse(404, 'no-such-rotation', 'No rotation of this id is known.')
   const find = (id: string) => rotations.find((r) => r.rotation === id)
   const move = (id: string, change: Partial<RotationRow>) => {
     const at = rotations.findIndex((r) => r.rotation === id)
     const before = rotations[at]
     if (!before) return none
-    const after = { ...before, ...change }
+    const after = { ...before, ...change, ...(change.stage ? { since: iso(Date.now()) } : {}) }
     rotations[at] = after
+    const lines = records.get(id) ?? []
+    if (change.stage) records.set(id, [...lines, ...leaves(change.stage, Date.now(), lines.length)])
     return detail(after)
   }
   const to = (change: Partial<RotationRow>) => (given: { params: { rotation: string } }) =>
     move(given.params.rotation, change)
+  /** A rotation that is under way goes one stage on, up to its grace. */
+  const step = (id: string): RotationDetail | undefined => {
+    const found = find(id)
+    if (!found) return undefined
+    const at = WAY.indexOf(found.stage as (typeof WAY)[number])
+    const next = WAY[at + 1]
+    const moves = at >= WAY.indexOf('scheduled') && at < WAY.indexOf('grace')
+    if (moves && next && !found.paused && !found.needsOperator) move(id, { stage: next })
+    const after = find(id)
+    return after && detail(after)
+  }
   return {
-    listPolicies: ({ query }) => page(policies, query),
-    savePolicy: () => ({ policy: 'policy-0009' }),
+    listPolicies: ({ query }) =>
+      page(
+        policies.filter(
+          (p) =>
+            (!query.policy || p.policy === query.policy) &&
+            (!query.credential || p.credential === query.credential) &&
+            (!query.state || p.enabled === (query.state === 'enabled')) &&
+            (!query.search || p.subject.name.includes(query.search.toLowerCase())),
+        ),
+        query,
+      ),
+    savePolicy: ({ body }) =>
+      body.cadenceDays > 400
+        ? {
+            ...refuse(
+              400,
+              'lifetime-above-cap',
+              'A credential under these terms must live 500 days, and 400 are allowed.',
+            ),
+            errors: [{ field: 'body.cadenceDays', message: 'may be at most 361' }],
+          }
+        : { policy: 'policy-0001' },
     revisePolicy: () => undefined,
     disablePolicy: () => undefined,
     listSelectors: () => ({ items: [] }),
@@ -249,16 +277,19 @@ export function rotationHandlers(): Handlers['rotation'] {
         trigger: 'operator',
         mode: body.mode,
         policy: body.policy,
+        credential: policy?.credential ?? 'app-secret-0000',
         name: policy?.subject.name ?? '',
         plannedAt: iso(Date.now()),
       })
       rotations.unshift(made)
+      records.set(made.rotation, linesTo(made))
       return detail(made)
     },
     listRotations: ({ query }) =>
       page(
         rotations.filter(
           (r) =>
+            (!query.policy || r.policy === query.policy) &&
             (!query.credential || r.credential === query.credential || r.replacedBy === query.credential) &&
             (query.state !== 'attention' || r.needsOperator !== null || r.stage === 'awaiting-approval') &&
             (query.state !== 'running' || r.endedAt === null) &&
@@ -273,13 +304,18 @@ export function rotationHandlers(): Handlers['rotation'] {
     watchRotation: ({ params }) => ({
       stream(push) {
         const timer = setInterval(() => {
-          const found = find(params.rotation)
-          if (found) push(detail(found))
+          const stepped = step(params.rotation)
+          if (stepped) push(stepped)
         }, STEP_MS)
         return () => clearInterval(timer)
       },
     }),
-    requestRotation: to({ stage: 'awaiting-approval' }),
+    requestRotation: ({ params }) => {
+      const policy = policies.find((p) => p.policy === find(params.rotation)?.policy)
+      return move(params.rotation, {
+        stage: (policy?.settings.approvals ?? 0) > 0 ? 'awaiting-approval' : 'scheduled',
+      })
+    },
     approveRotation: to({ stage: 'issuing' }),
     rejectRotation: to({ stage: 'rejected', endedAt: iso(now), reason: 'Rejected.' }),
     pauseRotation: to({ paused: true }),
@@ -326,8 +362,11 @@ export function rotationHandlers(): Handlers['rotation'] {
         },
       ],
     }),
-    readWindow: () => ({ openings: [] }),
-    readRotationSettings: () => ({ writes: true, entitled: true, demonstration: true }),
-    switchWrites: () => undefined,
+    readWindow: () => ({ openings: [{ from: iso(now + 3 * DAY), until: iso(now + 3 * DAY + 7_200_000) }] }),
+    readRotationSettings: () => ({ writes, entitled: true, demonstration: false }),
+    switchWrites: ({ body }) => {
+      writes = body.writes
+      return undefined
+    },
   }
 }

@@ -65,6 +65,7 @@ export async function startFixtureServer(
         status: r.refuse,
         detail: r.detail,
         code: r.code,
+        ...(r.errors ? { errors: r.errors } : {}),
       }),
     )
   }

@@ -1,7 +1,7 @@
 import type { EventOf, EventType, Fact } from '@attestry/contracts'
 import type { Finding } from '@attestry/contracts/http'
 import type { Host, Service } from '@attestry/kit'
-import { guardOf, testHost, type TestHost } from '@attestry/kit/testing'
+import { guardOf, runningClock, testHost, type TestHost } from '@attestry/kit/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   application,
@@ -43,20 +43,11 @@ afterEach(async () => {
   open = null
 })
 
-/** A clock that begins at NOW, runs, and can be put forward: what is gathered for a moment then comes due. */
-function runningClock() {
-  let ahead = Temporal.Instant.fromEpochMilliseconds(NOW).since(Temporal.Now.instant())
-  return {
-    now: () => Temporal.Now.instant().add(ahead),
-    advance: (duration: Temporal.DurationLike) => {
-      ahead = ahead.add(duration)
-    },
-  }
-}
-let clock = runningClock()
+const beginning = () => runningClock(Temporal.Instant.fromEpochMilliseconds(NOW))
+let clock = beginning()
 
 async function hosting() {
-  clock = runningClock()
+  clock = beginning()
   open = await testHost({
     services: [
       producer('discovery'),

@@ -30,6 +30,19 @@ export function movableClock(start: string): Clock & { advance(duration: Tempora
   }
 }
 
+/** A clock that runs and can be put forward as well: what is due a moment later then comes due by itself. */
+export function runningClock(
+  start: Temporal.Instant = Temporal.Now.instant(),
+): Clock & { advance(duration: Temporal.DurationLike): void } {
+  let ahead = start.since(Temporal.Now.instant())
+  return {
+    now: () => Temporal.Now.instant().add(ahead),
+    advance(duration) {
+      ahead = ahead.add(duration)
+    },
+  }
+}
+
 /** Lets everybody in as the given roles of the tenant `acme`, freshly re-authenticated. */
 export function guardOf(
   roles: readonly Role[],
@@ -77,6 +90,7 @@ export async function testHost(options: {
 }): Promise<TestHost> {
   const database = await testDatabase()
   const pool = connect({ url: database.url, max: 20 })
+  const clock = options.clock ?? systemClock
   const hosts = new Map<string, Host>()
   const running = await run({
     services: options.services.map(({ name, make }) => ({
@@ -89,7 +103,7 @@ export async function testHost(options: {
     pool,
     admin: pool,
     bus: options.bus ?? losingBus,
-    clock: options.clock ?? systemClock,
+    clock,
     log: options.log ?? silentLog,
     productVersion: '0.0.0',
     origin: options.origin ?? 'demo',
@@ -108,8 +122,8 @@ export async function testHost(options: {
     for (const [name, host] of hosts) {
       const [row] = await host.tx('acme', (tx) =>
         tx.rows<{ waiting: number }>(
-          'select count(*) as waiting from pending_command where tenant = $1 and outcome is null and due_at <= now()',
-          ['acme'],
+          'select count(*) as waiting from pending_command where tenant = $1 and outcome is null and due_at <= $2',
+          ['acme', clock.now().toString()],
         ),
       )
       if (!row) throw new Error(`${name} has no commands table`)

@@ -41,7 +41,8 @@ export interface CopyWork {
   readonly read: () => void
 }
 
-export type CopyEnd = 'done' | 'nothing' | 'conflict' | 'failed'
+/** `overtaken`: done, and another run recorded something of the same copy meanwhile. */
+export type CopyEnd = 'done' | 'overtaken' | 'nothing' | 'conflict' | 'failed'
 
 /** Looks at a write until the target shows it: some tell the old state for a moment. */
 const LOOKS = 4
@@ -88,14 +89,28 @@ const orStop = <T extends object>(answer: T | Refused): T => {
   return answer
 }
 
-/** Carries out one line that writes. Failures of this one copy are recorded and answered, not thrown. */
-export async function copyItem(work: CopyWork, entry: PlanEntry, copy: Copy | undefined): Promise<CopyEnd> {
+/**
+ * Carries out one line that writes. Failures of this one copy are recorded and answered, not thrown.
+ * @param position how long the copy's stream was when `copy` was read
+ */
+export async function copyItem(
+  work: CopyWork,
+  entry: PlanEntry,
+  copy: Copy | undefined,
+  position: number,
+): Promise<CopyEnd> {
   const { host, tenant, signal } = work
   const ids = { route: work.route, copy: entry.copy, secret: entry.secret }
   const names = { sourceName: entry.sourceName, targetName: entry.targetName }
+  let overtaken = false
   const record = async (facts: readonly Fact[]) => {
     const { by, cause } = work
-    await host.append(tenant, { stream: entry.copy, expected: 'any', facts, by, cause })
+    const at = { stream: entry.copy, facts, by, cause }
+    const answer = await host.append(tenant, { ...at, expected: position })
+    if (answer.ok) return
+    // It happened all the same, so it is told.
+    overtaken = true
+    await host.append(tenant, { ...at, expected: 'any' })
   }
   let held: SourceValue | null = null
   try {
@@ -150,7 +165,7 @@ export async function copyItem(work: CopyWork, entry: PlanEntry, copy: Copy | un
         targetStamp: written.stamp,
       }),
     ])
-    return 'done'
+    return overtaken ? 'overtaken' : 'done'
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof Stopped && CONFLICTS.has(error.refusal.refused)) return 'conflict'

@@ -1,8 +1,9 @@
 import type { EventOf, EventType, RouteSettings } from '@attestry/contracts'
-import { type Clock, type Logger, pause, Secret } from '@attestry/kit'
+import { type Bus, type Clock, type Host, type Logger, pause, Secret, type Service } from '@attestry/kit'
 import { type AzureAccess, azureAccess } from '@attestry/kit/azure'
 import { guardOf, testHost, type TestHost } from '@attestry/kit/testing'
 import { SecretClient } from '@azure/keyvault-secrets'
+import { complianceService } from '../compliance/service.ts'
 import { discoveryService } from '../discovery/service.ts'
 import { connectorsOf, type Estate, generatedEstate, type RunningCloud, startCloud } from '../twin/index.ts'
 import { syncService } from './service.ts'
@@ -53,6 +54,8 @@ export interface Synced extends AsyncDisposable {
   call(method: string, path: string, body?: unknown): Promise<{ status: number; body: Answer }>
   /** Connects the environment and scans it, so that sync knows what there is. */
   scan(): Promise<void>
+  /** Scans again what was connected. */
+  rescan(): Promise<void>
   /** Adds the second vault as a connector. */
   connect(name?: string, vault?: TwinVault): Promise<string>
   /** Opens a route between the two vaults and waits for its first plan. @returns the route and the run that planned */
@@ -63,6 +66,8 @@ export interface Synced extends AsyncDisposable {
   accept(opened: { run: string; plan: string }): Promise<void>
   /** Runs a route and waits for the end. */
   run(route: string, more?: object): Promise<Answer>
+  /** Rules of the family sync by id, as compliance judges them now; needs the neighbours. */
+  judged(): Promise<Record<string, string>>
   events<T extends EventType>(type: T): Promise<EventOf<T>[]>
   settle(): Promise<void>
   /** Writes a value as a person at the vault would. */
@@ -75,6 +80,20 @@ export interface Synced extends AsyncDisposable {
   /** Everything that the database holds, as text. */
   everything(): Promise<string>
 }
+
+/** Stands for the service whose facts sync answers: it only appends. */
+const producer = (name: string) => ({
+  name,
+  make: (): Service => ({
+    name,
+    schema: new URL('../kit/schema-for-tests/', import.meta.url),
+    fetch: () => new Response(null, { status: 404 }),
+    commands: [],
+    reactions: [],
+    views: [],
+    schedules: [],
+  }),
+})
 
 /** An answer's body, looked into by a test. */
 export type Answer = Record<string, unknown> & {
@@ -110,6 +129,10 @@ export async function synced(
     estate?: Estate
     /** Connects the estate's AWS account and Google Cloud project at the start, as a demonstration does. */
     demonstration?: boolean
+    /** Compliance beside it, which judges, and a stand-in for rotation, whose facts a test appends. */
+    neighbours?: boolean
+    /** A bus that brings messages; by default there is the sweep alone. */
+    bus?: Bus
   } = {},
 ): Promise<Synced> {
   const estate =
@@ -137,6 +160,8 @@ export async function synced(
   const test = await testHost({
     log: keepingLog(lines),
     ...(options.clock ? { clock: options.clock } : {}),
+    // As in the product, where the sweep looks for what no message brought.
+    ...(options.bus ? { bus: options.bus, sweepMs: 30_000 } : {}),
     services: [
       {
         name: 'discovery',
@@ -154,6 +179,12 @@ export async function synced(
             ...(options.demonstration ? { demonstration: JSON.stringify(connectorsOf(estate)) } : {}),
           }),
       },
+      ...(options.neighbours
+        ? [
+            { name: 'compliance', make: (host: Host) => complianceService(host, guard) },
+            producer('rotation'),
+          ]
+        : []),
     ],
   })
   const request = async (service: string, method: string, path: string, body?: unknown) => {
@@ -197,6 +228,11 @@ export async function synced(
     throw new Error(
       `the run ${run} did not end: ${JSON.stringify(lines.slice(-5), (k, v: unknown) => (v instanceof Error ? `${v.stack}` : v))}`,
     )
+  }
+  let environment: unknown
+  const scan = async () => {
+    await ok(request('discovery', 'POST', '/scans', { environment }))
+    await test.settle()
   }
   const access = azureAccess({ endpoint: twin.url, env: {} })
   const people = { from: person(access, from), to: person(access, to) }
@@ -263,9 +299,21 @@ export async function synced(
     events,
     settle: () => test.settle(),
     scan: async () => {
-      const { environment } = await ok(request('discovery', 'POST', '/environments', { name: 'contoso' }))
-      await ok(request('discovery', 'POST', '/scans', { environment }))
+      ;({ environment } = await ok(request('discovery', 'POST', '/environments', { name: 'contoso' })))
+      await scan()
+    },
+    rescan: scan,
+    judged: async () => {
+      // Changes are gathered for a moment before they are judged.
+      await pause(350, AbortSignal.timeout(20_000))
       await test.settle()
+      const { items = [] } = await ok(request('compliance', 'GET', '/rules'))
+      return Object.fromEntries(
+        items
+          .filter(({ family }) => family === 'sync')
+          // What a rule was judged to be, or that it was not yet.
+          .map(({ rule, result }) => [String(rule), String((result as Answer | null)?.['verdict'])]),
+      )
     },
     connect: async (name = 'the other vault', vault = to) => {
       const { connector } = await ok(

@@ -62,25 +62,31 @@ export const idsOf = (opaque: (kind: string, name: string) => string, route: str
   }
 }
 
-/** Copies of a route, by secret, with what was confirmed of their sources. */
-export async function copiesOf(host: Host, tenant: string, route: string): Promise<Map<string, Copy>> {
+/** Copies of a route, all or those of the secrets named, by secret, with what was confirmed of their sources. */
+async function copiesOf(
+  host: Host,
+  tenant: string,
+  route: string,
+  secrets: readonly string[] | null,
+): Promise<Map<string, Copy>> {
   const rows = await host.tx(tenant, (tx) =>
     tx.rows<{ body: Copy; confirmed: string | null }>(
       `select c.body, f.updated as confirmed from copy c
        left join confirmed f on f.tenant = c.tenant and f.copy = c.copy
-       where c.tenant = $1 and c.route = $2`,
-      [tx.tenant, route],
+       where c.tenant = $1 and c.route = $2 and ($3::text[] is null or c.secret = any($3))`,
+      [tx.tenant, route, secrets],
     ),
   )
   return new Map(rows.map(({ body, confirmed }) => [body.secret, { ...body, confirmed }]))
 }
 
-/** Who holds which names of a place: copies of all open routes that lead there. */
+/** Who holds which names of a place, all or those named: copies of all open routes that lead there. */
 export async function claimsAt(
   host: Host,
   tenant: string,
   place: string,
   can: Pick<Capabilities, 'foldsCase'>,
+  names: readonly string[] | null = null,
 ): Promise<Map<string, { route: string; secret: string }>> {
   const rows = await host.tx(tenant, (tx) =>
     tx.rows<{ route: string; secret: string; target_name: string }>(
@@ -88,8 +94,9 @@ export async function claimsAt(
        join route r on r.tenant = c.tenant and r.route = c.route and r.state <> 'closed'
        join connector k on k.tenant = r.tenant and k.connector = r.connector
        where c.tenant = $1 and c.state <> 'pruned' and c.target_name <> ''
-         and concat(r.settings ->> 'kind', ' ', lower(k.account), ' ', coalesce(k.region, '')) = $2`,
-      [tx.tenant, place],
+         and concat(r.settings ->> 'kind', ' ', lower(k.account), ' ', coalesce(k.region, '')) = $2
+         and ($3::text[] is null or lower(c.target_name) = any($3))`,
+      [tx.tenant, place, names?.map((name) => name.toLowerCase()) ?? null],
     ),
   )
   return new Map(
@@ -103,13 +110,15 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
   const { can } = target
   const opaque = await host.opaque(tenant)
   const idOf = idsOf(opaque, route.route, vault.id)
-  const all = await copiesOf(host, tenant, route.route)
-  const claims = await claimsAt(host, tenant, placeOf(connector, settings), can)
+  // A run of one secret must not cost what the whole route has grown to.
+  const secrets = only?.map((name) => idOf(name).secret) ?? null
+  const targets = only?.map((name) => targetName(settings, vault.name, name)) ?? null
+  const known = await copiesOf(host, tenant, route.route, secrets)
+  const claims = await claimsAt(host, tenant, placeOf(connector, settings), can, targets)
   let listCalls = 0
   let broken: Gathered['broken'] = null
   let items: SourceItem[] = []
   let remotes: RemoteEntry[] = []
-  let known = all
   const looked = new Map<string, Looked>()
 
   if (only === null) {
@@ -128,12 +137,9 @@ export async function gather(parts: GatherParts): Promise<Gathered> {
       broken = { problem: messageOf(error), nothing: items.length === 0 }
     }
   } else {
-    known = new Map()
     await each(only, LOOKS_IN_FLIGHT, async (name) => {
       const found = await source.look(name, signal)
       const { secret } = idOf(name)
-      const copy = all.get(secret)
-      if (copy) known.set(secret, copy)
       if (!found) return
       looked.set(secret, found)
       items.push(found.item)

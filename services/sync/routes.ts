@@ -293,9 +293,16 @@ export function syncRoutes(parts: RouteParts) {
         (events) => decideState(routeOf(events), body.wish),
       )
       if (refusal) return refusal
+      const { route } = params
       if (body.wish === 'close')
         await host.tx(who.tenant, (tx) =>
-          tx.rows('delete from held where tenant = $1 and route = $2', [tx.tenant, params.route]),
+          tx.rows('delete from held where tenant = $1 and route = $2', [tx.tenant, route]),
+        )
+      const resumed = body.wish === 'resume' ? await routeNow(who.tenant, route) : null
+      // What changed while it was paused started no run.
+      if (resumed)
+        await host.tx(who.tenant, (tx) =>
+          sendRun(host, tx, resumed, { trigger: 'released', by: byOf(who), correlation }),
         )
       return undefined
     },

@@ -19,7 +19,7 @@ import {
   type Tx,
 } from '@attestry/kit'
 import * as z from 'zod'
-import { gateOf, openTarget, placeOf, trySignIn } from './account.ts'
+import { gateOf, openTarget, placeOf } from './account.ts'
 import { type Connector, connectorOf } from './connector.ts'
 import { type Copy, evolveCopy, isCopyEvent } from './copy.ts'
 import { copyItem, type CopyWork, driftOf } from './copy-item.ts'
@@ -113,11 +113,12 @@ export function runCommand(parts: RunParts) {
         const { by, cause } = job
         return host.append(tenant, { stream, expected, facts, by, cause })
       }
+      const { seq } = await host.head(tenant)
       // Begun before, and interrupted: the chain has its beginning already.
       await append(body.run, 0, [
         fact('sync.run-started', { route: route.route, run: body.run, trigger: body.trigger }),
       ])
-      await folded(host, tenant, job.signal)
+      await folded(host, tenant, seq, job.signal)
       const run = new OneRun(parts, job, route, connector)
       let end: Result
       try {
@@ -137,9 +138,8 @@ export function runCommand(parts: RunParts) {
   })
 }
 
-/** Waits until the rows tell what was recorded so far, so that a plan does not begin from yesterday. */
-async function folded(host: Host, tenant: string, signal: AbortSignal): Promise<void> {
-  const { seq } = await host.head(tenant)
+/** Waits until the rows tell what was recorded up to `seq`, so that a plan does not begin from yesterday. */
+async function folded(host: Host, tenant: string, seq: number, signal: AbortSignal): Promise<void> {
   for (let waited = 0; waited < FOLDED_MS && !signal.aborted; waited += 50) {
     const behind = await host.tx(tenant, (tx) =>
       tx.rows(
@@ -154,12 +154,16 @@ async function folded(host: Host, tenant: string, signal: AbortSignal): Promise<
   }
 }
 
-/** A copy as its own stream tells it, whatever the rows say. */
-async function copyNow(host: Host, tenant: string, copy: string): Promise<Copy | null> {
+/** A copy as its own stream tells it, whatever the rows say, and how long the stream is. */
+async function copyNow(
+  host: Host,
+  tenant: string,
+  copy: string,
+): Promise<{ readonly copy: Copy | null; readonly position: number }> {
+  const events = await host.stream(tenant, copy)
   let known: Copy | null = null
-  for (const event of await host.stream(tenant, copy))
-    if (isCopyEvent(event)) known = evolveCopy(known, event)
-  return known
+  for (const event of events) if (isCopyEvent(event)) known = evolveCopy(known, event)
+  return { copy: known, position: events.at(-1)?.position ?? 0 }
 }
 
 class OneRun {
@@ -188,9 +192,6 @@ class OneRun {
     )
     if (!row) return result('failed', { problem: 'Discovery no longer knows the source vault.' })
     const target = await openTarget(host, keyring, world, tenant, this.#connector, settings.kind)
-    // An account that is another one than was declared is written to by nobody.
-    const refusal = await trySignIn(target, this.#connector.account, signal)
-    if (refusal?.refused === 'another-account') return result('failed', { problem: refusal.detail })
     const source = keyVaultSource(world.azure, row.uri)
     const only = body.secrets.length > 0 ? await this.#namesOf(body.secrets) : null
     const gathered = await gather({
@@ -312,7 +313,7 @@ class OneRun {
       const copy = input.known.get(entry.secret)
       if (!driftOf(entry, copy, this.#route.route)) continue
       // The rows may lag behind a write of ours; the stream does not.
-      const now = await copyNow(host, tenant, entry.copy)
+      const { copy: now } = await copyNow(host, tenant, entry.copy)
       if (now?.written?.at !== copy?.written?.at) continue
       const drifted = driftOf(entry, now ?? undefined, this.#route.route)
       if (drifted)
@@ -337,13 +338,16 @@ class OneRun {
     await each(lines, work.target.can.inFlight, async (entry) => {
       held ||= (await host.tx(tenant, (tx) => gateOf(tx, work.connector))).stopped
       if (held) return
-      const copy = (await copyNow(host, tenant, entry.copy)) ?? undefined
-      // Somebody wrote it since the rows were read.
-      if (copy?.written?.at !== input.known.get(entry.secret)?.written?.at) return
+      const now = await copyNow(host, tenant, entry.copy)
+      const copy = now.copy ?? undefined
+      // Another run wrote it since this one looked: what this one saw may be newer, so it is looked at again.
+      if (copy?.written?.at !== input.known.get(entry.secret)?.written?.at)
+        return void (await this.#again(entry, now.position, work))
       if (await this.#tooSoon(entry, copy, work)) return
       await waitForTurn(host, tenant, place, work.target.can.writesPerMinute, work.signal)
-      const end = await copyItem(work, entry, copy)
-      if (end === 'done' && entry.action !== 'noop') done[entry.action]++
+      const end = await copyItem(work, entry, copy, now.position)
+      if (end === 'overtaken') await this.#again(entry, now.position + 1, work)
+      if ((end === 'done' || end === 'overtaken') && entry.action !== 'noop') done[entry.action]++
       if (end === 'conflict') done.conflict++
       if (end === 'failed') failed++
       finished++
@@ -358,17 +362,21 @@ class OneRun {
     const now = this.#parts.host.clock.now()
     const at = nextWriteAt(copy?.pace ?? null, now)
     if (Temporal.Instant.compare(at, now) <= 0) return false
-    const { tenant } = this.#job
-    await this.#parts.host.tx(tenant, (tx) =>
-      sendRun(this.#parts.host, tx, this.#route, {
-        trigger: 'retry',
-        secrets: [entry.secret],
-        by: this.#job.by,
-        id: `pace ${entry.copy} ${iso(at)}`,
-        dueAt: at,
-      }),
-    )
+    await this.#runOf(entry, { id: `pace ${entry.copy} ${iso(at)}`, dueAt: at })
     return true
+  }
+
+  /** Two runs that meet at one copy both end in the source's newest version: the later one has it looked at again. */
+  #again(entry: PlanEntry, position: number, { route }: CopyWork): Promise<void> {
+    return this.#runOf(entry, { id: `again ${route} ${entry.copy} ${position}` })
+  }
+
+  async #runOf(entry: PlanEntry, wish: Pick<RunWish, 'id' | 'dueAt'>): Promise<void> {
+    const { host } = this.#parts
+    const { tenant, by } = this.#job
+    await host.tx(tenant, (tx) =>
+      sendRun(host, tx, this.#route, { trigger: 'retry', secrets: [entry.secret], by, ...wish }),
+    )
   }
 }
 
@@ -392,7 +400,10 @@ export interface RunWish {
   readonly correlation?: string
 }
 
-/** Asks for a run. Runs to one connector go one after the other; a single secret does not wait behind a whole vault. */
+/**
+ * Asks for a run. Runs of whole routes to one connector go one after the other; a few secrets do not wait behind a
+ * whole vault, nor one secret behind another.
+ */
 export async function sendRun(
   host: Host,
   tx: Tx,
@@ -414,7 +425,10 @@ export async function sendRun(
     {
       command: 'run',
       id: run,
-      session: secrets.length > 0 ? `${route.connector} now` : route.connector,
+      session: [
+        route.connector,
+        ...(secrets.length === 0 ? [] : secrets.length === 1 ? secrets : ['now']),
+      ].join(' '),
       body,
       by: wish.by,
       cause: { correlation: (wish.correlation ?? run).slice(0, 80), causation: wish.trigger },
@@ -426,7 +440,7 @@ export async function sendRun(
 
 /** Sees to it that copies that failed are tried again when their time comes. */
 async function sendRetries({ host }: RunParts, tenant: string, route: Route, by: Actor): Promise<void> {
-  await folded(host, tenant, host.signal)
+  await folded(host, tenant, (await host.head(tenant)).seq, host.signal)
   await host.tx(tenant, async (tx) => {
     const rows = await tx.rows<{ secret: string; retry_at: string }>(
       `select secret, body ->> 'retryAt' as retry_at from copy

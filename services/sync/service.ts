@@ -52,6 +52,8 @@ export function syncService(host: Host, guard: Guard, options: SyncOptions): Ser
       lostCommand(host),
       firstConnectorsCommand(host, connectors),
     ],
+    // A run mostly waits for what is far away.
+    commandsAtOnce: 8,
     reactions: [...changeReactions(host), releaseReaction(host)],
     views: [syncView, sourceView],
     schedules: [scheduledRuns(host), releaseSchedule(host), lookForLost],

@@ -51,9 +51,16 @@ export function createWorker(host: Host): Worker {
       )
       // An install that copies nothing needs no worker, and its chain says nothing of one.
       if (!force && !routes?.open) return false
+      const [row] = await tx.rows<{ lost: boolean }>(
+        'select lost from heartbeat where tenant = $1 and worker = $2',
+        [tx.tenant, id],
+      )
+      // It stood still so long that another process called it lost; it runs again, and says so at once.
+      if (row?.lost) saidUntil.delete(tenant)
       await tx.rows(
         `insert into heartbeat (tenant, worker, beat_at, until) values ($1, $2, $3, $4)
-         on conflict (tenant, worker) do update set beat_at = excluded.beat_at, until = excluded.until`,
+         on conflict (tenant, worker) do update
+         set beat_at = excluded.beat_at, until = excluded.until, lost = false`,
         [tx.tenant, id, iso(now), iso(now.add({ minutes: GOOD_FOR_MINUTES }))],
       )
       return true

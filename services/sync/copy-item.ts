@@ -3,6 +3,7 @@ import { Denied, type Host, isRefused, type Refused, Secret, Transient } from '@
 import { type Copy, retryAt } from './copy.ts'
 import { carried, saysBase64 } from './mapping.ts'
 import type { PlanEntry } from './plan.ts'
+import { unfit } from './targets/fit.ts'
 import type {
   Mark,
   Metadata,
@@ -113,25 +114,21 @@ export async function copyItem(
     await host.append(tenant, { ...at, expected: 'any' })
   }
   let held: SourceValue | null = null
+  let side: Side = 'target'
   try {
     if (entry.steps.includes('remove')) return await prune(work, entry, ids, record)
     if (entry.steps.includes('disable')) return await disable(work, entry, ids, record)
     work.read()
+    side = 'source'
     const answer = await work.source.read(entry.sourceName, signal)
+    side = 'target'
     // It went or was disabled since it was listed: the next plan says what that means.
     if (isRefused(answer)) return 'nothing'
     held = answer
     const { version, item } = held
     const value = orStop(valueOf(held, work.settings))
-    const { minBytes, maxBytes } = work.target.can.value
-    const size = value.bytes.reveal().byteLength
-    if (size > maxBytes)
-      throw new Stopped({
-        refused: 'too-large',
-        detail: `The value has more than the ${maxBytes} bytes that the target takes.`,
-      })
-    if (size < minBytes)
-      throw new Stopped({ refused: 'too-small', detail: 'The value is empty, and the target takes none.' })
+    const misfit = unfit(value, work.target.can, 'The target')
+    if (misfit) throw new Stopped(misfit)
     const sourceMac = work.mac(held.value.reveal())
     const targetMac = value.bytes === held.value ? sourceMac : work.mac(value.bytes.reveal())
     const mark: Mark = {
@@ -170,7 +167,7 @@ export async function copyItem(
     signal.throwIfAborted()
     if (error instanceof Stopped && CONFLICTS.has(error.refusal.refused)) return 'conflict'
     await record([
-      failureOf(error, work, { ...ids, ...names, sourceUpdated: held?.item.updated ?? null }, copy),
+      failureOf(error, work, { ...ids, ...names, side, sourceUpdated: held?.item.updated ?? null }, copy),
     ])
     if (!(error instanceof Stopped || error instanceof Denied || error instanceof Transient))
       host.log.error({ error, copy: entry.copy, route: work.route }, 'A copy broke')
@@ -247,6 +244,8 @@ async function markOnly(
   return { version: after.version, stamp: stamp ?? after.stamp, found: true }
 }
 
+/** Where something went wrong: who has to be looked at. */
+type Side = 'source' | 'target'
 type Ids = { readonly route: string; readonly copy: string; readonly secret: string }
 type Recorder = (facts: readonly Fact[]) => Promise<void>
 
@@ -275,15 +274,17 @@ function failureOf(
   about: Ids & {
     readonly sourceName: string
     readonly targetName: string
+    readonly side: Side
     readonly sourceUpdated: string | null
   },
   copy: Copy | undefined,
 ): Fact {
+  const { side, ...data } = about
   const attempt = (copy?.state === 'retrying' ? copy.attempt : 0) + 1
   const now = work.host.clock.now()
-  const { reason, permanent, retryAfterMs } = said(error)
+  const { reason, permanent, retryAfterMs } = said(error, side)
   return fact('sync.copy-failed', {
-    ...about,
+    ...data,
     attempt,
     reason,
     retryAt: permanent ? null : retryAt(attempt, now, { random: work.random(), retryAfterMs }),
@@ -292,16 +293,19 @@ function failureOf(
 }
 
 /** A failure as the chain keeps it: a code and a sentence without names. */
-function said(error: unknown): { reason: string; permanent: boolean; retryAfterMs: number | null } {
+function said(
+  error: unknown,
+  side: Side,
+): { reason: string; permanent: boolean; retryAfterMs: number | null } {
   if (error instanceof Stopped) {
     const { refused, detail } = error.refusal
     return { reason: `${refused}: ${detail}`, permanent: PERMANENT.has(refused), retryAfterMs: null }
   }
   if (error instanceof Denied)
-    return { reason: `denied: ${error.code}`, permanent: false, retryAfterMs: null }
+    return { reason: `denied: ${error.code}, by the ${side}`, permanent: false, retryAfterMs: null }
   if (error instanceof Transient)
     return {
-      reason: 'unavailable: the far side could not answer',
+      reason: `unavailable: the ${side} could not answer`,
       permanent: false,
       retryAfterMs: error.retryAfterMs,
     }

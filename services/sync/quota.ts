@@ -39,8 +39,8 @@ export function reserve(
   writesPerMinute: number,
 ): { readonly arrival: number; readonly waitMs: number } {
   const every = 60_000 / writesPerMinute
-  // Five seconds' worth may go at once; the rest at the provider's pace.
-  const burst = 5000
+  // A second's worth may go at once, as the narrowest of the providers counts; the rest at the provider's pace.
+  const burst = 1000
   const arrival = Math.max(row.arrival, now - burst) + every
   return { arrival, waitMs: Math.max(0, Math.ceil(arrival - every - now)) }
 }

@@ -7,24 +7,15 @@ import {
   KeyAlgorithm,
   ListCertificatesCommand,
   ListTagsForCertificateCommand,
-  type Tag,
 } from '@aws-sdk/client-acm'
 import { refuse } from '@attestry/kit'
 import type { Account, World } from './access.ts'
 import { awsCode } from './aws-failure.ts'
 import { awsAccess } from './aws-sign-in.ts'
+import { AWS_TAGS, tagList, tagsOf } from './aws-tags.ts'
 import { type CertificateParts, certificateParts } from './certificate.ts'
-import {
-  type Capabilities,
-  isMarkTag,
-  type Mark,
-  markOf,
-  markTags,
-  type Metadata,
-  type RemoteEntry,
-  type Target,
-  type TargetRefusal,
-} from './target.ts'
+import { type Capabilities, markOf, type RemoteEntry, type Target, type TargetRefusal } from './target.ts'
+import { pagesByToken } from './token-pages.ts'
 
 /*
  * AWS Certificate Manager, certificates that are imported. They have no names, so the tag `Name` is the name; one that
@@ -33,7 +24,6 @@ import {
  */
 
 const NAME_TAG = 'Name'
-const TAG = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
 
 export const AWS_ACM: Capabilities = {
   kind: 'aws-acm',
@@ -44,11 +34,11 @@ export const AWS_ACM: Capabilities = {
     says: 'be 1 to 256 letters, digits and _ . : / = + - @',
   },
   value: { minBytes: 1, maxBytes: 65_536, binary: true },
-  // 50 tags a certificate, the name and 6 of them the mark's.
+  // The name is a tag too.
   tags: {
-    most: 43,
+    most: AWS_TAGS.most - 1,
     key: /^(?!aws:|Name$)[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/u,
-    value: /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u,
+    value: AWS_TAGS.value,
     says: 'be at most 43, of letters, digits, spaces and _ . : / = + - @, not begin with aws: and not be Name',
   },
   marks: 'object',
@@ -87,13 +77,6 @@ const entryOf = (held: Held, version: string | null): RemoteEntry => ({
   stamp: stampOf(held.summary),
 })
 
-const tagList = (mark: Mark, { tags }: Metadata): Tag[] => [
-  ...tags
-    .filter(([key, text]) => !isMarkTag(key) && key !== NAME_TAG && TAG.test(key) && TAG.test(text))
-    .map(([Key, Value]) => ({ Key, Value })),
-  ...markTags(mark).map(([Key, Value]) => ({ Key, Value })),
-]
-
 function refusalOf(error: unknown): TargetRefusal {
   const code = awsCode(error)
   if (code === 'ResourceNotFoundException') return refuse('gone', 'The certificate is not there any more.')
@@ -108,47 +91,40 @@ function refusalOf(error: unknown): TargetRefusal {
 export function awsAcmTarget(account: Account, world: World): Target {
   const { certificates, ask, account: whoAmI } = awsAccess(account, world)
 
-  async function tagsOf(arn: string, abortSignal: AbortSignal): Promise<Held['tags']> {
+  async function tagsAt(arn: string, abortSignal: AbortSignal): Promise<Held['tags']> {
     const { Tags } = await ask(() =>
       certificates.send(new ListTagsForCertificateCommand({ CertificateArn: arn }), { abortSignal }),
     )
-    return Object.fromEntries((Tags ?? []).map(({ Key, Value }) => [Key ?? '', Value]))
+    return tagsOf(Tags)
   }
   /** Imported certificates with their tags, which AWS tells one at a time. */
-  async function* held(signal: AbortSignal): AsyncGenerator<Held[]> {
-    let token: string | undefined
+  const held = (signal: AbortSignal): AsyncGenerator<Held[]> =>
     // 2,500 certificates are what an account holds; quotas reach a few times that.
-    for (let page = 0; page < 500; page++) {
-      signal.throwIfAborted()
-      const at = token
+    pagesByToken(500, signal, async (token) => {
       const answer = await ask(() =>
         certificates.send(
           new ListCertificatesCommand({
             MaxItems: PAGE,
             // Unasked, the listing leaves out all but RSA keys of up to 2,048 bits.
             Includes: { keyTypes: Object.values(KeyAlgorithm) },
-            ...(at === undefined ? {} : { NextToken: at }),
+            ...(token === undefined ? {} : { NextToken: token }),
           }),
           { abortSignal: signal },
         ),
       )
-      const found: Held[] = []
+      const page: Held[] = []
       for (const summary of answer.CertificateSummaryList ?? []) {
         const arn = summary.CertificateArn
         if (summary.Type !== 'IMPORTED' || arn === undefined) continue
         try {
-          found.push({ summary, tags: await tagsOf(arn, signal) })
+          page.push({ summary, tags: await tagsAt(arn, signal) })
         } catch (error) {
           // Deleted since it was listed.
           if (awsCode(error) !== 'ResourceNotFoundException') throw error
         }
       }
-      yield found
-      token = answer.NextToken
-      if (token === undefined) return
-    }
-    throw new Error('a listing of Certificate Manager does not end')
-  }
+      return { page, next: answer.NextToken }
+    })
   async function byName(name: string, signal: AbortSignal): Promise<Held | null> {
     for await (const page of held(signal)) {
       const found = page.find((one) => nameOf(one) === name)
@@ -197,7 +173,7 @@ export function awsAcmTarget(account: Account, world: World): Target {
       if (await byName(name, abortSignal))
         return refuse('exists', 'A certificate of this name is there already.')
       try {
-        const Tags = [...tagList(mark, metadata), { Key: NAME_TAG, Value: name }]
+        const Tags = [...tagList(mark, metadata, AWS_ACM.tags), { Key: NAME_TAG, Value: name }]
         const { CertificateArn: id = '' } = await ask(() =>
           certificates.send(new ImportCertificateCommand({ ...material(parts), Tags }), { abortSignal }),
         )
@@ -224,7 +200,7 @@ export function awsAcmTarget(account: Account, world: World): Target {
     },
     async mark(entry, mark, metadata, abortSignal) {
       try {
-        const Tags = tagList(mark, metadata)
+        const Tags = tagList(mark, metadata, AWS_ACM.tags)
         await ask(() =>
           certificates.send(new AddTagsToCertificateCommand({ CertificateArn: entry.id, Tags }), {
             abortSignal,

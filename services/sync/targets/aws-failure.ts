@@ -9,8 +9,9 @@ const UNREACHED =
 const WEATHER =
   /^(InternalServiceError|InternalServerError|InternalFailure|ServiceUnavailable(Exception)?|RequestTimeout(Exception)?|IDPCommunicationError)$/
 
+/** A field of an error, one that does not show when it is listed included: the SDK hides the response. */
 const field = (of: unknown, name: string): unknown =>
-  typeof of === 'object' && of !== null ? Object.entries(of).find(([key]) => key === name)?.[1] : undefined
+  typeof of === 'object' && of !== null ? Reflect.get(of, name) : undefined
 
 /** The code of a refusal of AWS, such as `ResourceNotFoundException`; empty where it is none. */
 export const awsCode = (thrown: unknown): string =>

@@ -5,24 +5,22 @@ import {
   ListTagsForResourceCommand,
   type ParameterMetadata,
   PutParameterCommand,
-  type Tag,
 } from '@aws-sdk/client-ssm'
 import { refuse } from '@attestry/kit'
 import type { Account, World } from './access.ts'
 import { awsCode } from './aws-failure.ts'
 import { awsAccess } from './aws-sign-in.ts'
+import { AWS_TAGS, tagList, tagsOf } from './aws-tags.ts'
+import { unfit } from './fit.ts'
 import {
   type Capabilities,
-  isMarkTag,
-  type Mark,
   markOf,
-  markTags,
-  type Metadata,
   type RemoteEntry,
   type Target,
   type TargetRefusal,
   type Write,
 } from './target.ts'
+import { pagesByToken } from './token-pages.ts'
 
 /*
  * AWS Systems Manager Parameter Store, as SecureString. The listing shows a number that grows with every write, and the
@@ -31,7 +29,6 @@ import {
  */
 
 const STANDARD_CHARACTERS = 4_096
-const TAG = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
 
 export const AWS_PARAMETER_STORE: Capabilities = {
   kind: 'aws-parameter-store',
@@ -43,12 +40,7 @@ export const AWS_PARAMETER_STORE: Capabilities = {
   },
   // Above 4,096 characters a parameter is an advanced one, which AWS bills.
   value: { minBytes: 1, maxBytes: 8_192, binary: false },
-  tags: {
-    most: 44,
-    key: /^(?!aws:)[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/iu,
-    value: /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u,
-    says: 'be at most 44, of letters, digits, spaces and _ . : / = + - @, and not begin with aws:',
-  },
+  tags: AWS_TAGS,
   marks: 'object',
   drift: 'listed',
   disables: false,
@@ -65,13 +57,6 @@ const DESCRIPTION = /^Copied by Attestry from source version (\S+) as version (\
 const description = (sourceVersion: string, number: number): string =>
   `Copied by Attestry from source version ${sourceVersion} as version ${number}`
 
-const tagList = (mark: Mark, { tags }: Metadata): Tag[] => [
-  ...tags
-    .filter(([key, text]) => !isMarkTag(key) && TAG.test(key) && TAG.test(text))
-    .map(([Key, text]) => ({ Key, Value: text })),
-  ...markTags(mark).map(([Key, text]) => ({ Key, Value: text })),
-]
-
 const stampOf = (version: number, servedSource: string | null): string => `${version} ${servedSource ?? '-'}`
 
 function entryOf(shown: ParameterMetadata, mark: RemoteEntry['mark']): RemoteEntry {
@@ -87,16 +72,6 @@ function entryOf(shown: ParameterMetadata, mark: RemoteEntry['mark']): RemoteEnt
     servedSource,
     stamp: stampOf(version, servedSource),
   }
-}
-
-function unfit({ value }: Write): TargetRefusal | null {
-  if (value.form === 'binary') return refuse('not-text', 'Parameter Store holds text only.')
-  const size = value.bytes.reveal().byteLength
-  const { minBytes, maxBytes } = AWS_PARAMETER_STORE.value
-  if (size < minBytes) return refuse('too-small', 'Parameter Store takes no empty value.')
-  return size > maxBytes
-    ? refuse('too-large', `The value is above the ${maxBytes} bytes that Parameter Store takes.`)
-    : null
 }
 
 function refusalOf(error: unknown): TargetRefusal {
@@ -133,8 +108,7 @@ export function awsParameterStoreTarget(account: Account, world: World): Target 
           abortSignal,
         }),
       )
-      const tags = Object.fromEntries((TagList ?? []).map(({ Key, Value }) => [Key ?? '', Value]))
-      return entryOf(shown, markOf(tags))
+      return entryOf(shown, markOf(tagsOf(TagList)))
     } catch (error) {
       if (awsCode(error) === 'InvalidResourceId') return null
       throw error
@@ -160,30 +134,24 @@ export function awsParameterStoreTarget(account: Account, world: World): Target 
       )
       return { account: reached }
     },
-    async *list(signal) {
-      let token: string | undefined
-      // 110,000 parameters are the most that a region holds.
-      for (let page = 0; page < 2_200; page++) {
-        signal.throwIfAborted()
-        const at = token
+    // 110,000 parameters are the most that a region holds.
+    list: (signal) =>
+      pagesByToken(2_200, signal, async (token) => {
         const answer = await ask(() =>
           parameters.send(
             new DescribeParametersCommand({
               MaxResults: PAGE,
-              ...(at === undefined ? {} : { NextToken: at }),
+              ...(token === undefined ? {} : { NextToken: token }),
             }),
             { abortSignal: signal },
           ),
         )
-        yield (answer.Parameters ?? []).map((shown) => entryOf(shown, 'unseen'))
-        token = answer.NextToken
-        if (!token) return
-      }
-      throw new Error('a listing of Parameter Store does not end')
-    },
+        const page = (answer.Parameters ?? []).map((shown) => entryOf(shown, 'unseen'))
+        return { page, next: answer.NextToken }
+      }),
     describe,
     async create(name, write, abortSignal) {
-      const refusal = unfit(write)
+      const refusal = unfit(write.value, AWS_PARAMETER_STORE, 'Parameter Store')
       if (refusal) return refusal
       try {
         await ask(() =>
@@ -191,7 +159,7 @@ export function awsParameterStoreTarget(account: Account, world: World): Target 
             new PutParameterCommand({
               ...valueOf(name, write, 1),
               Overwrite: false,
-              Tags: tagList(write.mark, write.metadata),
+              Tags: tagList(write.mark, write.metadata, AWS_TAGS),
             }),
             { abortSignal },
           ),
@@ -208,7 +176,7 @@ export function awsParameterStoreTarget(account: Account, world: World): Target 
       }
     },
     async put(entry, write, abortSignal) {
-      const refusal = unfit(write)
+      const refusal = unfit(write.value, AWS_PARAMETER_STORE, 'Parameter Store')
       if (refusal) return refusal
       try {
         const shown = await shownAs(entry.name, abortSignal)
@@ -241,7 +209,7 @@ export function awsParameterStoreTarget(account: Account, world: World): Target 
             new AddTagsToResourceCommand({
               ResourceType: 'Parameter',
               ResourceId: entry.name,
-              Tags: tagList(mark, metadata),
+              Tags: tagList(mark, metadata, AWS_TAGS),
             }),
             { abortSignal },
           ),

@@ -210,17 +210,19 @@ describe('AWS Secrets Manager, when things go wrong', () => {
   })
 
   test('throttles are weather: tried again by the worker when AWS says so', async () => {
-    const stop = twin.faults.add({
-      operation: 'aws.secretsmanager.PutSecretValue',
-      trouble: { kind: 'throttled', retryAfterSeconds: 1 },
-    })
+    const put = { operation: 'aws.secretsmanager.PutSecretValue' } as const
+    // The last of the client's own tries is told when to come back.
+    const stops = [
+      twin.faults.add({ ...put, times: 2, trouble: { kind: 'throttled' } }),
+      twin.faults.add({ ...put, skip: 2, trouble: { kind: 'throttled', retryAfterSeconds: 90 } }),
+    ]
     const target = open()
     await target.create('slow', write('one', '7'), signal())
     const entry = await target.describe('slow', signal())
     if (!entry) throw new Error('it is described')
     const error = await denied(target.put(entry, write('two', '8'), signal()))
-    stop()
-    expect(error).toMatchObject({ name: 'Transient', retryAfterMs: 1000 })
+    for (const stop of stops) stop()
+    expect(error).toMatchObject({ name: 'Transient', retryAfterMs: 90_000 })
   })
 
   test('a listing that lags behind does not hide an object from describe() and create()', async () => {

@@ -14,27 +14,23 @@ import type { Account, World } from './access.ts'
 import { awsCode } from './aws-failure.ts'
 import { PACE_MS } from '../quota.ts'
 import { awsAccess } from './aws-sign-in.ts'
+import { AWS_TAGS, tagList, tagsOf } from './aws-tags.ts'
+import { unfit } from './fit.ts'
 import {
   type Capabilities,
-  isMarkTag,
-  type Mark,
   markOf,
-  markTags,
-  type Metadata,
   type RemoteEntry,
   type Target,
   type TargetRefusal,
   type Value,
 } from './target.ts'
+import { pagesByToken } from './token-pages.ts'
 
 /*
  * AWS Secrets Manager. A version is written under the source version's id as its request token, so the listing itself
  * shows which source version is served, and a write that is repeated after any interruption changes nothing. No call
  * here returns a value, and nothing is ever deleted without recovery.
  */
-
-/** Tags may hold letters, digits, spaces and these. */
-const TAG = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
 
 export const AWS_SECRETS_MANAGER: Capabilities = {
   kind: 'aws-secrets-manager',
@@ -45,13 +41,7 @@ export const AWS_SECRETS_MANAGER: Capabilities = {
     says: 'be 1 to 512 letters, digits and / _ + = . @ -',
   },
   value: { minBytes: 1, maxBytes: 65_536, binary: true },
-  // 50 tags a secret, 6 of them the mark's.
-  tags: {
-    most: 44,
-    key: /^(?!aws:)[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/iu,
-    value: /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u,
-    says: 'be at most 44, of letters, digits, spaces and _ . : / = + - @, and not begin with aws:',
-  },
+  tags: AWS_TAGS,
   marks: 'object',
   drift: 'listed',
   disables: false,
@@ -76,9 +66,6 @@ interface Shown {
   readonly Tags?: Tag[] | undefined
 }
 
-const tagsOf = (tags: readonly Tag[] | undefined): Record<string, string | undefined> =>
-  Object.fromEntries((tags ?? []).map(({ Key, Value: text }) => [Key ?? '', text]))
-
 function entryOf(shown: Shown, stages: Record<string, string[]> | undefined): RemoteEntry {
   const version =
     Object.entries(stages ?? {}).find(([, labels]) => labels.includes('AWSCURRENT'))?.[0] ?? null
@@ -96,23 +83,6 @@ function entryOf(shown: Shown, stages: Record<string, string[]> | undefined): Re
 
 const valueOf = ({ bytes, form }: Value) =>
   form === 'text' ? { SecretString: bytes.text() } : { SecretBinary: bytes.reveal() }
-
-/** The mark's tags, and of what is carried what Secrets Manager takes. */
-const tagList = (mark: Mark, { tags }: Metadata): Tag[] => [
-  ...tags
-    .filter(([key, text]) => !isMarkTag(key) && TAG.test(key) && TAG.test(text))
-    .map(([Key, text]) => ({ Key, Value: text })),
-  ...markTags(mark).map(([Key, text]) => ({ Key, Value: text })),
-]
-
-function unfit({ bytes }: Value): TargetRefusal | null {
-  const size = bytes.reveal().byteLength
-  const { minBytes, maxBytes } = AWS_SECRETS_MANAGER.value
-  if (size < minBytes) return refuse('too-small', 'Secrets Manager takes no empty value.')
-  return size > maxBytes
-    ? refuse('too-large', `The value is above the ${maxBytes} bytes that Secrets Manager takes.`)
-    : null
-}
 
 /** A refusal that concerns one object; all else is thrown on. */
 function refusalOf(error: unknown): TargetRefusal {
@@ -166,12 +136,9 @@ export function awsSecretsManagerTarget(account: Account, world: World): Target 
       await ask(() => secrets.send(new ListSecretsCommand({ MaxResults: 1 }), { abortSignal: signal }))
       return { account: reached }
     },
-    async *list(signal) {
-      let token: string | undefined
-      // 500,000 secrets are the most that an account holds.
-      for (let page = 0; page < 5_000; page++) {
-        signal.throwIfAborted()
-        const at = token
+    // 500,000 secrets are the most that an account holds.
+    list: (signal) =>
+      pagesByToken(5_000, signal, async (token) => {
         const answer = await ask(() =>
           secrets.send(
             new ListSecretsCommand({
@@ -179,20 +146,17 @@ export function awsSecretsManagerTarget(account: Account, world: World): Target 
               IncludePlannedDeletion: true,
               // By creation, oldest first: what is made meanwhile comes last and moves nothing.
               SortOrder: 'asc',
-              ...(at === undefined ? {} : { NextToken: at }),
+              ...(token === undefined ? {} : { NextToken: token }),
             }),
             { abortSignal: signal },
           ),
         )
-        yield (answer.SecretList ?? []).map((shown) => entryOf(shown, shown.SecretVersionsToStages))
-        token = answer.NextToken
-        if (token === undefined) return
-      }
-      throw new Error('a listing of Secrets Manager does not end')
-    },
+        const page = (answer.SecretList ?? []).map((shown) => entryOf(shown, shown.SecretVersionsToStages))
+        return { page, next: answer.NextToken }
+      }),
     describe,
     async create(name, { value, mark, metadata }, abortSignal) {
-      const refusal = unfit(value)
+      const refusal = unfit(value, AWS_SECRETS_MANAGER, 'Secrets Manager')
       if (refusal) return refusal
       try {
         const made = await ask(() =>
@@ -200,7 +164,7 @@ export function awsSecretsManagerTarget(account: Account, world: World): Target 
             new CreateSecretCommand({
               Name: name,
               ClientRequestToken: mark.sourceVersion,
-              Tags: tagList(mark, metadata),
+              Tags: tagList(mark, metadata, AWS_TAGS),
               ...valueOf(value),
             }),
             { abortSignal },
@@ -214,7 +178,7 @@ export function awsSecretsManagerTarget(account: Account, world: World): Target 
       }
     },
     async put(entry, { value, mark }, abortSignal) {
-      const refusal = unfit(value)
+      const refusal = unfit(value, AWS_SECRETS_MANAGER, 'Secrets Manager')
       if (refusal) return refusal
       const version = mark.sourceVersion
       try {
@@ -239,7 +203,7 @@ export function awsSecretsManagerTarget(account: Account, world: World): Target 
     },
     async mark(entry, mark, metadata, abortSignal) {
       try {
-        const Tags = tagList(mark, metadata)
+        const Tags = tagList(mark, metadata, AWS_TAGS)
         await ask(() => secrets.send(new TagResourceCommand({ SecretId: entry.id, Tags }), { abortSignal }))
         return { stamp: entry.stamp }
       } catch (error) {

@@ -17,6 +17,7 @@ import {
   type Target,
   type TargetRefusal,
 } from './target.ts'
+import { pagesByToken } from './token-pages.ts'
 
 /*
  * Google Certificate Manager, self-managed certificates. There are labels only, too short for a digest, so the mark
@@ -190,22 +191,18 @@ export function gcpCertificateManagerTarget(account: Account, world: World): Tar
     },
     async *list(signal) {
       const client = await ask(signal, certificates)
-      let pageToken: string | undefined
       // A hundred thousand certificates: beyond any quota.
-      for (let page = 0; page < 1_000; page++) {
-        const at = pageToken
+      yield* pagesByToken(1_000, signal, async (token) => {
         const [found, , answer] = await ask(signal, () =>
           client.listCertificates(
-            { parent, pageSize: PAGE, ...(at === undefined ? {} : { pageToken: at }) },
+            { parent, pageSize: PAGE, ...(token === undefined ? {} : { pageToken: token }) },
             { ...GCP_CALL, autoPaginate: false },
           ),
         )
         // What Google manages itself is nobody's to write.
-        yield found.filter(({ selfManaged }) => selfManaged).map(entryOf)
-        pageToken = answer?.nextPageToken || undefined
-        if (pageToken === undefined) return
-      }
-      throw new Error('a listing of Certificate Manager does not end')
+        const page = found.filter(({ selfManaged }) => selfManaged).map(entryOf)
+        return { page, next: answer?.nextPageToken }
+      })
     },
     async describe(name, signal) {
       const certificate = await read(name, signal)

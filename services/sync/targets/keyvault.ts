@@ -1,6 +1,7 @@
 import { Denied, pause, refuse, Secret } from '@attestry/kit'
 import { type AzureAccess, azureFailure, httpStatusOf } from '@attestry/kit/azure'
 import { SecretClient, type SecretProperties } from '@azure/keyvault-secrets'
+import { unfit } from './fit.ts'
 import {
   type Capabilities,
   isMarkTag,
@@ -199,13 +200,6 @@ export function keyVaultTarget(access: AzureAccess, uri: string): Target {
     return waiting && pending(waiting)
   }
 
-  const unfit = ({ value }: Write): TargetRefusal | null => {
-    if (value.form === 'binary') return refuse('not-text', 'Key Vault holds text only.')
-    return value.bytes.reveal().byteLength > KEY_VAULT.value.maxBytes
-      ? refuse('too-large', `The value is above the ${KEY_VAULT.value.maxBytes} bytes that Key Vault takes.`)
-      : null
-  }
-
   /** Tags that stay, those that are carried, and the mark; what is absent clears nothing. */
   const tagsOf = (before: SecretProperties | null, mark: Mark, metadata: Metadata) => {
     const kept = Object.entries(before?.tags ?? {}).filter(([key]) => !isMarkTag(key))
@@ -261,7 +255,7 @@ export function keyVaultTarget(access: AzureAccess, uri: string): Target {
     },
     describe,
     async create(name, write, signal) {
-      const refusal = unfit(write)
+      const refusal = unfit(write.value, KEY_VAULT, 'Key Vault')
       if (refusal) return refusal
       const there = await describe(name, signal)
       if (there?.state === 'pending-deletion')
@@ -270,7 +264,7 @@ export function keyVaultTarget(access: AzureAccess, uri: string): Target {
       return set(name, write, null, signal)
     },
     async put(entry, write, signal) {
-      const refusal = unfit(write)
+      const refusal = unfit(write.value, KEY_VAULT, 'Key Vault')
       if (refusal) return refusal
       const newest = newestOf(await versionsOf(client, entry.name, signal))?.properties
       if (!newest) {

@@ -260,6 +260,9 @@ export function contosoElsewhere(build: EstateBuilder, identity: ServicePrincipa
   const source = build.estate.vaults.find(({ name }) => name === 'kv-payments-stg')
   for (const name of Object.keys(source?.secrets ?? {}))
     if (source !== undefined) build.assign(identity, roles.secretsUser, `${vaultId(source)}/secrets/${name}`)
+  // And one certificate, of which the twin has the whole key.
+  const checkout = build.estate.vaults.find(({ name }) => name === 'kv-checkout-prod')
+  if (checkout) build.assign(identity, roles.secretsUser, `${vaultId(checkout)}/secrets/checkout-cdn-origin`)
   const day = 86_400
   const now = Math.floor(nowMs / 1000)
   const hex = (text: string) => createHash('sha256').update(text).digest('hex')

@@ -1,5 +1,6 @@
 import type { AwsAccount } from '../aws/account.ts'
 import type { GcpProject } from '../gcp/project.ts'
+import { certificateSecret } from '../keyvault/certificate-secret.ts'
 
 /**
  * The whole state of the cloud as plain data, so that it can be seeded, looked at, changed by a test and kept in
@@ -376,7 +377,12 @@ export function secretCanaries(estate: Estate): string[] {
         ...Object.values(vault.secrets).flatMap((secret) =>
           secret.versions.map(({ value }) => part(value) ?? value),
         ),
-        ...Object.values(vault.certificates).flatMap((item) => item.versions.map(({ value }) => value)),
+        ...Object.values(vault.certificates).flatMap((item) =>
+          item.versions.flatMap((version) => [
+            version.value,
+            certificateSecret(item, version) ?? version.value,
+          ]),
+        ),
       ]),
       ...[...estate.applications, ...estate.servicePrincipals].flatMap((app) =>
         app.passwords.map(({ secret }) => secret),

@@ -1,4 +1,4 @@
-import { createECDH, createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
+import { createECDH, createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import type { Curve, KeyShape } from '../estate/estate.ts'
 
 /**
@@ -115,16 +115,26 @@ export function signDigest(curve: Curve, seed: string, digest: Uint8Array): Buff
   return Buffer.concat([toBytes(r, width), toBytes(s, width)])
 }
 
-/** The public half as SubjectPublicKeyInfo (RFC 5280). */
-export function publicKeyDer(shape: KeyShape, seed: string): Buffer {
+const crv = { 'P-256': 'P-256', 'P-256K': 'secp256k1', 'P-384': 'P-384', 'P-521': 'P-521' } as const
+const base64url = (bytes: Buffer) => bytes.toString('base64url')
+
+function jwkOf(shape: KeyShape, seed: string) {
   const key = publicKey(shape, seed)
-  const names = { 'P-256': 'P-256', 'P-256K': 'secp256k1', 'P-384': 'P-384', 'P-521': 'P-521' } as const
-  const text = (bytes: Buffer) => bytes.toString('base64url')
-  const jwk =
-    key.kty === 'RSA'
-      ? { kty: 'RSA', n: text(key.n), e: text(key.e) }
-      : { kty: 'EC', crv: names[key.curve], x: text(key.x), y: text(key.y) }
-  return createPublicKey({ key: jwk, format: 'jwk' }).export({ type: 'spki', format: 'der' })
+  return key.kty === 'RSA'
+    ? { kty: 'RSA', n: base64url(key.n), e: base64url(key.e) }
+    : { kty: 'EC', crv: crv[key.curve], x: base64url(key.x), y: base64url(key.y) }
+}
+
+/** The public half as SubjectPublicKeyInfo (RFC 5280). */
+export const publicKeyDer = (shape: KeyShape, seed: string): Buffer =>
+  createPublicKey({ key: jwkOf(shape, seed), format: 'jwk' }).export({ type: 'spki', format: 'der' })
+
+/** The private half; undefined for an RSA key that has none. */
+export function privateKey(shape: KeyShape, seed: string): KeyObject | undefined {
+  if (isPem(seed)) return createPrivateKey(seed)
+  if (!('curve' in shape)) return undefined
+  const d = base64url(toBytes(scalar(seed, shape.curve), widthOf(shape.curve)))
+  return createPrivateKey({ key: { ...jwkOf(shape, seed), d }, format: 'jwk' })
 }
 
 /** Signs bytes with SHA-256 and the private half; undefined for an RSA key that has none. */

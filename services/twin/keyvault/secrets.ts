@@ -23,6 +23,7 @@ import {
   vaultOf,
   versionOf,
 } from './access.ts'
+import { certificateSecret } from './certificate-secret.ts'
 import { deletedRoutes } from './deleted.ts'
 import type { KeyVaultApp, KeyVaultOperation } from './routes.ts'
 
@@ -64,8 +65,14 @@ export function secretRoutes(app: KeyVaultApp, cloud: Cloud, operation: KeyVault
     ...(version.contentType === null ? {} : { contentType: version.contentType }),
     ...managedMark(secret),
   })
+  /** The value; of what stands behind a certificate the certificate with its key, where the twin has that. */
+  function bundled(vault: Vault, secret: Listed, { version, value }: SecretVersion): string {
+    const item = secret.managed === true ? vault.certificates[secret.name.toLowerCase()] : undefined
+    const issued = item?.versions.find((one) => one.version === version)
+    return (item && issued && certificateSecret(item, issued)) ?? value
+  }
   const bundle = (vault: Vault, secret: Listed, version = newest(secret), withValue = false) => ({
-    ...(withValue ? { value: version.value } : {}),
+    ...(withValue ? { value: bundled(vault, secret, version) } : {}),
     ...entry(vault, secret, version, true),
     ...(secret.managed === true
       ? { kid: `https://${vaultHost(vault)}/keys/${secret.name}/${version.version}` }

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import type { Certificate, CertificatePolicy, CertificateVersion, Curve } from '../estate/estate.ts'
 import { bytesFrom, type PublicKey, publicKey, signBytes } from './key-material.ts'
 
@@ -6,7 +6,7 @@ import { bytesFrom, type PublicKey, publicKey, signBytes } from './key-material.
  * X.509 certificates (RFC 5280) in DER. They are made when they are asked for and are byte for byte the same each
  * time: the twin's authority signs with Ed25519 (RFC 8410), whose signatures follow from key and message alone.
  */
-const node = (tag: number, ...parts: Uint8Array[]): Buffer => {
+export const node = (tag: number, ...parts: Uint8Array[]): Buffer => {
   const body = Buffer.concat(parts)
   const length =
     body.length < 0x80
@@ -16,16 +16,16 @@ const node = (tag: number, ...parts: Uint8Array[]): Buffer => {
         : [0x82, body.length >> 8, body.length & 0xff]
   return Buffer.concat([Buffer.from([tag, ...length]), body])
 }
-const sequence = (...parts: Uint8Array[]) => node(0x30, ...parts)
+export const sequence = (...parts: Uint8Array[]) => node(0x30, ...parts)
 const set = (...parts: Uint8Array[]) => node(0x31, ...parts)
 const integer = (bytes: Buffer) =>
   node(0x02, (bytes[0] ?? 0) & 0x80 ? Buffer.concat([Buffer.from([0]), bytes]) : bytes)
 const bitString = (bytes: Uint8Array) => node(0x03, Buffer.from([0]), bytes)
-const octets = (bytes: Uint8Array) => node(0x04, bytes)
+export const octets = (bytes: Uint8Array) => node(0x04, bytes)
 const utf8 = (text: string) => node(0x0c, Buffer.from(text))
 const explicit = (number: number, ...parts: Uint8Array[]) => node(0xa0 | number, ...parts)
 
-function oid(dotted: string): Buffer {
+export function oid(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number)
   const bytes = [first * 40 + second]
   for (const arc of rest) {
@@ -91,6 +91,27 @@ const altNamesOf = (policy: CertificatePolicy) => policy.dnsNames.map((dns) => n
 
 const made = new WeakMap<CertificateVersion, { der: Buffer; thumbprint: Buffer }>()
 
+const authorityName = (policy: CertificatePolicy) => `CN=${policy.issuer} Issuing CA`
+const authorityValid = [Date.UTC(2020, 0, 1) / 1000, Date.UTC(2045, 0, 1) / 1000] as const
+
+/** The certificate in DER of whoever issued one that the twin's authority signed; undefined where it signs itself. */
+export function issuerOf({ policy }: Certificate): Buffer | undefined {
+  if (policy.issuer === 'Self') return undefined
+  const [from, until] = authorityValid
+  const isAuthority = sequence(node(0x01, Buffer.from([0xff])))
+  const body = sequence(
+    explicit(0, integer(Buffer.from([2]))),
+    integer(createHash('sha256').update(authorityName(policy)).digest().subarray(0, 16)),
+    ed25519,
+    name(authorityName(policy)),
+    sequence(time(from), time(until)),
+    name(authorityName(policy)),
+    createPublicKey(authorityKey).export({ type: 'spki', format: 'der' }),
+    explicit(3, sequence(sequence(oid('2.5.29.19'), node(0x01, Buffer.from([0xff])), octets(isAuthority)))),
+  )
+  return sequence(body, ed25519, bitString(sign(null, body, authorityKey)))
+}
+
 /** The certificate in DER and its SHA-1 thumbprint, as Key Vault shows it. */
 export function x509(
   certificate: Certificate,
@@ -106,7 +127,7 @@ export function x509(
   }
   const { policy } = certificate
   const altNames = altNamesOf(policy)
-  const issuer = policy.issuer === 'Self' ? policy.subject : `CN=${policy.issuer} Issuing CA`
+  const issuer = policy.issuer === 'Self' ? policy.subject : authorityName(policy)
   const body = sequence(
     explicit(0, integer(Buffer.from([2]))),
     integer(Buffer.from(version.serial, 'hex')),

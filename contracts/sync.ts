@@ -39,6 +39,23 @@ export const Selector = z.object({
 })
 export type Selector = z.infer<typeof Selector>
 
+/** Whether a time zone of this name is known here, such as `Europe/Berlin`. */
+function isZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
+  } catch {
+    // A RangeError is how this says that there is none.
+    return false
+  }
+}
+
+/** A time of day in a zone: where clocks are put forward over it, the run comes that much later. */
+export const Daily = z.object({
+  at: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as 02:30'),
+  zone: z.string().max(60).refine(isZone, 'must be a time zone such as Europe/Berlin'),
+})
+export type Daily = z.infer<typeof Daily>
+
 /** What an operator sets for a route. */
 export const RouteSettings = z.object({
   name: committed(z.string().min(1).max(80)),
@@ -65,6 +82,8 @@ export const RouteSettings = z.object({
   /** Whether each run that writes waits for a person, or the first one and one beyond the prune limit only. */
   approval: z.enum(['first-run', 'always']),
   everyMinutes: z.int().min(5).max(10_080).nullable(),
+  /** Run once a day besides, at a time of day. */
+  daily: Daily.nullable().optional(),
   /** Run when rotation stored a new version, or discovery saw a change. */
   onChange: z.boolean(),
 })

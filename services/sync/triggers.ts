@@ -1,8 +1,9 @@
-import type { Actor } from '@attestry/contracts'
+import type { Actor, RouteSettings } from '@attestry/contracts'
 import type { Host, Reaction, Schedule, Send, Tx } from '@attestry/kit'
-import { command, iso } from '@attestry/kit'
+import { command, instantOf, iso } from '@attestry/kit'
 import * as z from 'zod'
 import { sendRun } from './run.ts'
+import { nextRun } from './schedule.ts'
 import { lostWorkers, recordLost } from './worker.ts'
 
 /* What starts a run without a person: the schedule, a version that rotation stored, a change that discovery saw. */
@@ -77,17 +78,17 @@ export const scheduledRuns = (host: Host): Schedule => ({
   name: 'routes',
   everyMs: SCHEDULE_MS,
   due: async (now, tx) => {
-    const rows = await tx.rows<Watching & { every: number; last: string | null }>(
-      `select r.route, r.connector, (r.settings ->> 'everyMinutes')::int as every,
-         coalesce((select max(started_at) from run where tenant = r.tenant and route = r.route and trigger <> 'retry'),
-           r.opened_at)::text as last
-       from route r where r.tenant = $1 and r.state = 'active' and r.accepted
-         and r.settings ->> 'everyMinutes' is not null`,
+    // Runs on change and retries look at a few secrets: what is due by time is counted from the others.
+    const rows = await tx.rows<Watching & { settings: RouteSettings; last: string }>(
+      `select r.route, r.connector, r.settings,
+         coalesce((select max(started_at) from run where tenant = r.tenant and route = r.route
+           and trigger in ('operator', 'schedule', 'accepted', 'released')), r.opened_at) as last
+       from route r where r.tenant = $1 and r.state = 'active' and r.accepted`,
       [tx.tenant],
     )
-    for (const { route, connector, every, last } of rows) {
-      const due = Temporal.Instant.from((last ?? iso(now)).replace(' ', 'T')).add({ minutes: every })
-      if (Temporal.Instant.compare(due, now) > 0) continue
+    for (const { route, connector, settings, last } of rows) {
+      const due = nextRun(settings, Temporal.Instant.from(instantOf(last)))
+      if (!due || Temporal.Instant.compare(due, now) > 0) continue
       await sendRun(
         host,
         tx,

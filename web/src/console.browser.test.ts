@@ -41,6 +41,8 @@ const PAGES: readonly (readonly [name: string, address: string, shows: string])[
   ['rotation-calendar', '/rotation?part=calendar', 'Declare a freeze'],
   ['sync', '/sync', 'Look at the plan'],
   ['sync-copies', '/sync?part=copies', 'acquirer-api-key'],
+  ['sync-settings', '/sync?edit=route-aws00000001', 'What becomes of copies'],
+  ['sync-conflict', '/sync?part=copies&conflicts=true', 'stripe-key'],
   ['sync-plan', '/sync?plan=run-first00000001', 'Accept and write'],
   ['compliance', '/compliance', 'CIS Microsoft Azure'],
   ['rules', '/compliance?part=rules&rule=P001', 'All Secrets Have Expiry Dates'],

@@ -35,6 +35,10 @@ const IDENTITY: Readonly<Record<string, string>> = {
   'rotation.listPolicies': 'policy',
   'rotation.listMatches': 'match',
   'rotation.listSelectors': 'selector',
+  'sync.listConnectors': 'connector',
+  'sync.listRoutes': 'route',
+  'sync.listRuns': 'run',
+  'sync.listCopies': 'copy',
 }
 
 /** Reads an endpoint for as long as the owner lives. `request` answers undefined while nothing should be asked. */

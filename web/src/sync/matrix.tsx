@@ -65,7 +65,13 @@ function Grid(props: { address: SyncAddress }) {
                 <thead>
                   <tr>
                     <th scope="col">Secret</th>
-                    <For each={known().routes}>{(route) => <th scope="col">{route.name}</th>}</For>
+                    <For each={known().routes}>
+                      {(route) => (
+                        <th scope="col">
+                          {route.name} <span class="faint">to {route.target}</span>
+                        </th>
+                      )}
+                    </For>
                   </tr>
                 </thead>
                 <tbody>

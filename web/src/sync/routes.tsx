@@ -8,20 +8,21 @@ import { createAction, createReading } from '../reading.ts'
 import { useSession } from '../session/session.tsx'
 import { Badge } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
+import { Dialog } from '../ui/dialog.tsx'
 import { Instant } from '../ui/instant.tsx'
 import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { Panel } from '../ui/panel.tsx'
-import { OpenRoute } from './open-route.tsx'
+import { RouteSettingsDialog } from './route-form.tsx'
 import type { SyncAddress } from './sync.tsx'
-import { KINDS, NEEDS, OUTCOMES } from './words.ts'
+import { KINDS, NEEDS, OUTCOMES, whenOf } from './words.ts'
 
 type Route = ReplyOf<typeof api.sync.listRoutes.endpoint>['items'][number]
 
 /** Every route with what it keeps where, and what it wants of a person. */
 export function Routes(props: { address: SyncAddress }) {
   const { may } = useSession()
-  const [opening, setOpening] = createSignal(false)
   const routes = createReading(api.sync.listRoutes, () => ({ query: { limit: 200 } }))
+  const connectors = createReading(api.sync.listConnectors, () => ({}))
   return (
     <div class="stack">
       <div class="part-head">
@@ -30,7 +31,7 @@ export function Routes(props: { address: SyncAddress }) {
           <Button
             kind="primary"
             icon={<Plus size={14} aria-hidden="true" />}
-            onClick={() => setOpening(true)}
+            onClick={() => props.address.set({ edit: 'new' })}
           >
             Open a route
           </Button>
@@ -50,8 +51,18 @@ export function Routes(props: { address: SyncAddress }) {
             each={page().items}
             fallback={
               <Empty title="No route is open">
-                Connect an account first, then open a route. Its first run is a plan; nothing is written
-                before you accept it.
+                <Show
+                  when={connectors.data()?.items.length}
+                  fallback={
+                    <>
+                      <a href={props.address.with({ part: 'accounts' })}>Connect an account</a> first, then
+                      open a route.
+                    </>
+                  }
+                >
+                  {(n) => <>{counted(n(), 'account')} can be written to. Open a route from a vault to one.</>}
+                </Show>{' '}
+                Its first run is a plan; nothing is written before you accept it.
               </Empty>
             }
           >
@@ -59,8 +70,8 @@ export function Routes(props: { address: SyncAddress }) {
           </For>
         )}
       </Show>
-      <Show when={opening()}>
-        <OpenRoute onClose={() => setOpening(false)} />
+      <Show when={props.address.get('edit') === 'new'}>
+        <RouteSettingsDialog onClose={() => props.address.set({ edit: '' })} />
       </Show>
     </div>
   )
@@ -74,11 +85,11 @@ function RouteCard(props: { route: Route; address: SyncAddress }) {
     await api.sync.startRun({ ...where(), body: { planOnly: false } })
     live.touch(['sync'])
   })
-  const change = createAction(async () => {
-    const wish = props.route.state === 'paused' ? ('resume' as const) : ('pause' as const)
+  const change = createAction(async (wish: 'pause' | 'resume' | 'close') => {
     await api.sync.changeRoute({ ...where(), body: { wish } })
     live.touch(['sync'])
   })
+  const [closing, setClosing] = createSignal(false)
   const waits = () => {
     const run = props.route.lastRun
     return run?.needs && run.decided === null ? run : undefined
@@ -99,10 +110,7 @@ function RouteCard(props: { route: Route; address: SyncAddress }) {
           <Show when={props.route.state === 'paused'}>
             <Badge tone="medium">Paused</Badge>{' '}
           </Show>
-          {props.route.settings.everyMinutes === null
-            ? 'runs when asked'
-            : `every ${counted(props.route.settings.everyMinutes, 'minute')}`}
-          {props.route.settings.onChange ? ' and on change' : ''}
+          {whenOf(props.route.settings)}
         </>
       }
       actions={
@@ -113,9 +121,18 @@ function RouteCard(props: { route: Route; address: SyncAddress }) {
             </Button>
           </Show>
           <Show when={may(api.sync.changeRoute)}>
-            <Button busy={change.busy()} onClick={() => void change.run()}>
+            <Button
+              busy={change.busy()}
+              onClick={() => void change.run(props.route.state === 'paused' ? 'resume' : 'pause')}
+            >
               {props.route.state === 'paused' ? 'Resume' : 'Pause'}
             </Button>
+          </Show>
+          <Show when={may(api.sync.reviseRoute)}>
+            <Button onClick={() => props.address.set({ edit: props.route.route })}>Settings</Button>
+          </Show>
+          <Show when={may(api.sync.changeRoute)}>
+            <Button onClick={() => setClosing(true)}>Close</Button>
           </Show>
         </>
       }
@@ -174,9 +191,27 @@ function RouteCard(props: { route: Route; address: SyncAddress }) {
               </>
             )}
           </Show>
-          <Show when={props.route.held > 0}> {counted(props.route.held, 'run')} held by a kill switch.</Show>
+          <Show when={props.route.held > 0}> {counted(props.route.held, 'run')} held by a kill switch.</Show>{' '}
+          <a href={props.address.with({ part: 'runs', route: props.route.route })}>History</a>
         </p>
       </div>
+      <Show when={props.address.get('edit') === props.route.route}>
+        <RouteSettingsDialog route={props.route} onClose={() => props.address.set({ edit: '' })} />
+      </Show>
+      <Dialog
+        open={closing()}
+        onClose={() => setClosing(false)}
+        title={`Close ${props.route.settings.name}`}
+        description="It never runs again. Its copies stay where they are, with its mark on them."
+      >
+        <ProblemNotice problem={change.problem()} />
+        <div class="dialog-actions">
+          <Button onClick={() => setClosing(false)}>Cancel</Button>
+          <Button kind="danger" busy={change.busy()} onClick={() => void change.run('close')}>
+            Close the route
+          </Button>
+        </div>
+      </Dialog>
     </Panel>
   )
 }

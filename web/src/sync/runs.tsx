@@ -10,9 +10,23 @@ import { OUTCOMES } from './words.ts'
 
 /** What ran, why, and what came of it; newest first. */
 export function Runs(props: { address: SyncAddress }) {
-  const runs = createReading(api.sync.listRuns, () => ({ query: { limit: 200 } }))
+  const runs = createReading(api.sync.listRuns, () => ({
+    query: { limit: 200, ...(props.address.get('route') ? { route: props.address.get('route') } : {}) },
+  }))
   return (
     <div class="stack">
+      <Show when={props.address.get('route')}>
+        <div class="filters">
+          <button
+            type="button"
+            class="chip"
+            aria-pressed="true"
+            onClick={() => props.address.set({ route: '' })}
+          >
+            One route
+          </button>
+        </div>
+      </Show>
       <ProblemNotice problem={runs.problem()} again={runs.again} />
       <Show when={runs.data()} fallback={<Skeleton lines={10} />}>
         {(page) => (

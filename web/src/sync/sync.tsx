@@ -29,9 +29,12 @@ const PARTS = [
   ['accounts', 'Accounts'],
 ] as const
 
+/** What an address of this page holds; `edit` is a route whose settings are open, or `new`. */
+const KEYS = ['part', 'search', 'route', 'copy', 'plan', 'conflicts', 'edit'] as const
+
 /** Copies in other clouds: where they come from, what would be written, what is where, and how to stop it. */
 export function Sync() {
-  const address = useAddress('/sync', ['part', 'search', 'route', 'copy', 'plan', 'conflicts'])
+  const address = useAddress('/sync', KEYS)
   const status = createReading(api.sync.readStatus, () => ({}), { everyMs: () => 10_000 })
   const open = (): boolean => address.get('copy') !== '' || address.get('plan') !== ''
   return (
@@ -55,7 +58,15 @@ export function Sync() {
           <For each={PARTS}>
             {([part, name]) => (
               <a
-                href={address.with({ part, copy: '', plan: '', search: '', route: '', conflicts: '' })}
+                href={address.with({
+                  part,
+                  copy: '',
+                  plan: '',
+                  search: '',
+                  route: '',
+                  conflicts: '',
+                  edit: '',
+                })}
                 aria-current={address.get('part') === part ? 'page' : undefined}
               >
                 {name}
@@ -92,9 +103,7 @@ export function Sync() {
   )
 }
 
-export type SyncAddress = ReturnType<
-  typeof useAddress<['part', 'search', 'route', 'copy', 'plan', 'conflicts'][number]>
->
+export type SyncAddress = ReturnType<typeof useAddress<(typeof KEYS)[number]>>
 
 /** What keeps sync from writing, each with what to do about it. */
 function Standing(props: { status: Status }) {

@@ -1,4 +1,5 @@
-import type { TargetKind } from '@attestry/contracts'
+import type { RouteSettings, TargetKind } from '@attestry/contracts'
+import { counted } from '../numbers.ts'
 import type { Tone } from '../ui/badge.tsx'
 
 /** What each state of a copy is called, and how much it wants to be looked at. */
@@ -99,4 +100,18 @@ export const HOWS: Readonly<Record<string, string>> = {
   federation: 'workload identity federation',
   'access-key': 'stored access key',
   'service-account-key': 'stored service account key',
+}
+
+/** When a route runs, in a few words. */
+export function whenOf({
+  everyMinutes,
+  daily,
+  onChange,
+}: Pick<RouteSettings, 'everyMinutes' | 'daily' | 'onChange'>): string {
+  const all = [
+    ...(everyMinutes === null ? [] : [`every ${counted(everyMinutes, 'minute')}`]),
+    ...(daily ? [`daily at ${daily.at} (${daily.zone})`] : []),
+    ...(onChange ? ['on change'] : []),
+  ]
+  return all.length === 0 ? 'runs when asked' : all.join(', ')
 }

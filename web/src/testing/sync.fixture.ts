@@ -134,7 +134,11 @@ export function syncHandlers(world: World): Handlers['sync'] {
       route: 'route-aws00000001',
       state: 'active',
       accepted: true,
-      settings: settings('Payments to AWS', {}),
+      settings: settings('Payments to AWS', {
+        daily: { at: '02:30', zone: 'Europe/Berlin' },
+        overrides: [['db-payments', 'prod/payments/db']],
+        deletePolicy: 'prune',
+      }),
       source: { vault: 'vault-payments00001', name: 'kv-payments-prod' },
       target: { connector: 'connector-aws0000001', name: 'AWS payments', account: '111122223333' },
       openedAt: ago(800),
@@ -215,7 +219,7 @@ export function syncHandlers(world: World): Handlers['sync'] {
       state: 'retrying',
       attempt: 2,
       retryAt: iso(now + 90_000),
-      reason: 'unavailable: the far side could not answer',
+      reason: 'unavailable: the target could not answer',
     }),
     copyRow('legacy-token', 25, { state: 'disabled' }),
   )

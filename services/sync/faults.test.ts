@@ -1,12 +1,14 @@
+import { pause } from '@attestry/kit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Synced, synced } from './for-tests.ts'
-import { AUDIENCE, AWS, ENTRY_ROLE, SYNC_ROLE } from './targets/aws.fixture.ts'
+import { AUDIENCE, AWS, awsPerson, ENTRY_ROLE, SYNC_ROLE } from './targets/aws.fixture.ts'
 
 /* A route from a vault to AWS, and what goes wrong on the way. More than a page of secrets, so that it breaks midway. */
 
 let s: Synced
 let route: string
 let connector: string
+let byKey: string
 let names: string[]
 
 const wish = (more: object = {}) => ({
@@ -147,6 +149,80 @@ describe('a route to AWS Secrets Manager', () => {
     expect((await s.call('GET', '/status')).body).toMatchObject({ held: 0 })
   })
 
+  test('a kill switch in the middle of a run keeps what is left of it, and its release writes that', {
+    timeout: 60_000,
+  }, async () => {
+    const some = names.slice(10, 22)
+    s.twin.clock.advance(5000)
+    await Promise.all(some.map((name) => s.put('from', name, 'one of twelve')))
+    const thrown = { connector: null, thrown: true, reason: 'an incident' }
+    const written = () =>
+      some.filter((name) => at(`prod/${name}`).versions.some(({ text }) => text === 'one of twelve'))
+    // Eight are under way at once; they are held up until the switch is thrown.
+    const slow = { operation: 'aws.secretsmanager.TagResource', times: 8 } as const
+    s.twin.faults.add({ ...slow, trouble: { kind: 'latency', ms: 1200 } })
+    s.twin.resetCalls()
+    await s.call('POST', `/routes/${route}/runs`, {})
+    while (written().length === 0) await pause(20, AbortSignal.timeout(20_000))
+    expect((await s.call('POST', '/switches', thrown)).status).toBe(204)
+    await s.settle()
+    expect(written()).toHaveLength(8)
+    const [run] = (await s.call('GET', `/runs?route=${route}`)).body.items ?? []
+    expect(run).toMatchObject({ outcome: 'held', done: { update: 8 } })
+    await s.call('POST', '/switches', { ...thrown, thrown: false })
+    await s.settle()
+    expect(written()).toHaveLength(12)
+    expect((await s.call('GET', '/status')).body).toMatchObject({ held: 0 })
+  })
+
+  test('a run that is cut off between the mark and the ledger leaves no second version, and a true record', {
+    timeout: 60_000,
+  }, async () => {
+    const [, , , , , name = ''] = names
+    s.twin.clock.advance(5000)
+    await s.put('from', name, 'cut off')
+    // Looked at before it is written, before it is marked, and once more before it is recorded.
+    const undo = s.twin.faults.add({
+      operation: 'aws.secretsmanager.DescribeSecret',
+      skip: 2,
+      trouble: { kind: 'hang' },
+    })
+    s.twin.resetCalls()
+    const { body } = await s.call('POST', `/routes/${route}/runs`, {})
+    const marked = () => (s.twin.calls.get('aws.secretsmanager.DescribeSecret') ?? 0) > 2
+    while (!marked()) await pause(20, AbortSignal.timeout(20_000))
+    const host = s.test.host('sync')
+    await host.tx('acme', (tx) => host.cancel(tx, String(body['run'])))
+    await s.settle()
+    undo()
+    const last = async () => (await s.events('sync.copied')).at(-1)?.data
+    expect((await last())?.sourceName).not.toBe(name)
+    const versions = at(`prod/${name}`).versions.length
+    await s.run(route)
+    expect(at(`prod/${name}`).versions).toHaveLength(versions)
+    const source = s.from.secrets[name.toLowerCase()]?.versions.at(-1)
+    expect(await last()).toMatchObject({ sourceName: name, recovered: true, sourceVersion: source?.version })
+  })
+
+  test('a copy is not tried again before the provider says', async () => {
+    const [, , , , , , name = ''] = names
+    s.twin.clock.advance(5000)
+    await s.put('from', name, 'throttled')
+    const throttled = { operation: 'aws.secretsmanager.PutSecretValue' } as const
+    // The client's own tries come first; only the last of them is told when to come back.
+    const undo = [
+      s.twin.faults.add({ ...throttled, times: 2, trouble: { kind: 'throttled' } }),
+      s.twin.faults.add({ ...throttled, skip: 2, trouble: { kind: 'throttled', retryAfterSeconds: 600 } }),
+    ]
+    const before = Date.now()
+    expect(await s.run(route)).toMatchObject({ outcome: 'partial', failed: 1 })
+    for (const one of undo) one()
+    const last = (await s.events('sync.copy-failed')).at(-1)
+    expect(Date.parse(last?.data.retryAt ?? '')).toBeGreaterThanOrEqual(before + 600_000)
+    await s.retryNow(last?.data.copy ?? '')
+    expect(at(`prod/${name}`).versions.at(-1)?.text).toBe('throttled')
+  })
+
   test('a fourth version of one secret within ten minutes waits for its time', {
     timeout: 90_000,
   }, async () => {
@@ -189,16 +265,77 @@ describe('a route to AWS Secrets Manager', () => {
     })
   })
 
-  test('a stored key is sealed, and stays readable through a rotation of the ring', async () => {
-    const rotated = await s.call('POST', '/ring/rotate')
-    expect(rotated).toMatchObject({ status: 200, body: { reencrypted: 1 } })
-    // The same value, written by one route before and by another after it: the key of the digests is the same.
-    await s.run(route)
-    const [, , , name = ''] = names
-    const copied = (await s.events('sync.copied')).filter((e) => e.data.sourceName === name).slice(-2)
-    const [before, after] = copied.map((e) => e.data)
-    expect(before?.route).not.toBe(after?.route)
-    expect(after?.sourceMac).toBe(before?.sourceMac)
+  test('a stored key is tried before it is kept, sealed anew with the ring, and never shown', {
+    timeout: 60_000,
+  }, async () => {
+    awsPerson(s.twin)
+    const [, person] = s.twin.estate.aws[0]?.users ?? []
+    const [key] = person?.accessKeys ?? []
+    const secret = key?.secret ?? ''
+    const access = { how: 'access-key', accessKeyId: key?.id, secret }
+    const guessed = { ...access, secret: `${secret}x` }
+    expect(
+      (await s.call('POST', '/connectors', wish({ name: 'by key', access: guessed }))).body,
+    ).toMatchObject({
+      code: 'sign-in-failed',
+    })
+    const { body } = await s.call('POST', '/connectors', wish({ name: 'by key', access }))
+    byKey = String(body['connector'])
+    await s.settle()
+    const sealed = async () => {
+      const host = s.test.host('sync')
+      const rows = await host.tx('acme', (tx) =>
+        tx.rows<{ key: string; hex: string }>(
+          `select key, encode(ciphertext, 'hex') as hex from sealed where tenant = $1 and name like 'credential %'`,
+          [tx.tenant],
+        ),
+      )
+      expect(rows).toHaveLength(1)
+      return rows[0]
+    }
+    const before = await sealed()
+    // The key of the digests, and this credential.
+    expect(await s.call('POST', '/ring/rotate')).toMatchObject({ status: 200, body: { reencrypted: 2 } })
+    const after = await sealed()
+    expect(after?.key).not.toBe(before?.key)
+    expect(after?.hex).not.toBe(before?.hex)
+    // One that does not work takes no place; the one that is there goes on working.
+    expect((await s.call('PUT', `/connectors/${byKey}/access`, guessed)).status).toBe(409)
+    expect((await s.call('POST', `/connectors/${byKey}/test`)).body).toEqual({ ok: true, problem: null })
+    const shown = JSON.stringify([(await s.call('GET', '/connectors')).body, s.lines])
+    expect(shown).not.toContain(secret)
+    expect(await s.everything()).not.toContain(secret)
+  })
+
+  test('with it a route writes, under digests that the rotation left as they were; of another account nothing', {
+    timeout: 60_000,
+  }, async () => {
+    const [, , , , name = ''] = names
+    const opened = await s.open(
+      {
+        name: 'by key',
+        kind: 'aws-parameter-store',
+        template: '/by-key/{name}',
+        selector: { names: [name], tags: [], contentTypes: [] },
+      },
+      byKey,
+    )
+    await s.accept(opened)
+    const copied = (await s.events('sync.copied')).filter((e) => e.data.sourceName === name)
+    expect(copied.map((e) => e.data.route)).toEqual([route, opened.route])
+    // The same value, written by one route before the rotation and by another after it.
+    expect(copied[1]?.data.sourceMac).toBe(copied[0]?.data.sourceMac)
+    const [account] = s.twin.estate.aws
+    const person = account?.users.pop()
+    if (!account || !person) throw new Error('the account has its person')
+    s.twin.estate.aws.push({ ...account, id: '999988887777', users: [person], secrets: [], parameters: [] })
+    s.twin.clock.advance(5000)
+    await s.put('from', name, 'meant for the account that was declared')
+    expect(await s.run(opened.route)).toMatchObject({
+      outcome: 'failed',
+      problem: expect.stringContaining('another AWS account') as string,
+    })
+    expect(s.twin.estate.aws[1]?.parameters).toEqual([])
   })
 
   test('a worker says that it runs', async () => {

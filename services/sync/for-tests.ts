@@ -124,6 +124,8 @@ export async function synced(
   options: {
     secrets?: number
     vaults?: number
+    /** In each vault, with EC keys, so that the vault hands them out; as PKCS #12 and as PEM in turns. */
+    certificates?: number
     clock?: Clock
     licensed?: () => boolean
     estate?: Estate
@@ -131,6 +133,8 @@ export async function synced(
     demonstration?: boolean
     /** Compliance beside it, which judges, and a stand-in for rotation, whose facts a test appends. */
     neighbours?: boolean
+    /** How often the worker gives a sign of life; by default as in the product. */
+    beatMs?: number
     /** A bus that brings messages; by default there is the sweep alone. */
     bus?: Bus
   } = {},
@@ -141,7 +145,7 @@ export async function synced(
       vaults: options.vaults ?? 2,
       secrets: options.secrets ?? 3,
       keys: 0,
-      certificates: 0,
+      certificates: options.certificates ?? 0,
       now: Date.now(),
     })
   mayWriteSecrets(estate)
@@ -152,6 +156,14 @@ export async function synced(
   for (const secret of Object.values(from.secrets))
     for (const version of secret.versions)
       Object.assign(version, { enabled: true, expires: null, notBefore: null })
+  for (const [turn, item] of Object.values(from.certificates).entries()) {
+    const shape = { kty: 'EC', curve: 'P-256' } as const
+    const contentType = turn % 2 === 0 ? 'application/x-pkcs12' : 'application/x-pem-file'
+    item.policy = { ...item.policy, shape, contentType }
+    const newest = item.versions.at(-1)
+    const expires = Math.floor(Date.now() / 1000) + 200 * 86_400
+    if (newest) item.versions.splice(0, item.versions.length, { ...newest, shape, enabled: true, expires })
+  }
   const twin = await startCloud({ estate })
   process.env['IDENTITY_ENDPOINT'] = twin.identityEndpoint
   process.env['IDENTITY_HEADER'] = twin.identityHeader
@@ -176,14 +188,12 @@ export async function synced(
             env: {},
             secretKey: new Secret('a secret key of forty characters or more'),
             licensed: () => Promise.resolve(options.licensed?.() ?? true),
+            ...(options.beatMs === undefined ? {} : { beatMs: options.beatMs }),
             ...(options.demonstration ? { demonstration: JSON.stringify(connectorsOf(estate)) } : {}),
           }),
       },
       ...(options.neighbours
-        ? [
-            { name: 'compliance', make: (host: Host) => complianceService(host, guard) },
-            producer('rotation'),
-          ]
+        ? [{ name: 'compliance', make: (host: Host) => complianceService(host, guard) }, producer('rotation')]
         : []),
     ],
   })

@@ -21,6 +21,8 @@ export interface SyncOptions {
   readonly licensed: () => Promise<boolean>
   /** Accounts that a demonstration is connected to at its first start, as JSON; none by default. */
   readonly demonstration?: string
+  /** How often the worker gives a sign of life, in milliseconds. @default 10,000 */
+  readonly beatMs?: number
 }
 
 /** Copies secrets to other clouds and proves which version is where. */
@@ -32,7 +34,7 @@ export function syncService(host: Host, guard: Guard, options: SyncOptions): Ser
     env: options.env,
   }
   const keyring = createKeyring(options.secretKey, host.clock, host.ids)
-  const worker = createWorker(host)
+  const worker = createWorker(host, options.beatMs)
   const connectors = demonstrationConnectors(options.demonstration ?? '[]')
   const { licensed } = options
   return {

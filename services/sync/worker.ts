@@ -23,7 +23,8 @@ export interface Worker {
   run(): Promise<void>
 }
 
-export function createWorker(host: Host): Worker {
+/** @param beatMs how often it gives a sign of life */
+export function createWorker(host: Host, beatMs: number = BEAT_MS): Worker {
   const id = host.ids.opaque('worker')
   const saidUntil = new Map<string, Temporal.Instant>()
 
@@ -78,7 +79,7 @@ export function createWorker(host: Host): Worker {
           if (!host.signal.aborted)
             host.log.warn({ error, turn }, 'The worker’s sign of life could not be written')
         }
-        await pause(BEAT_MS, host.signal)
+        await pause(beatMs, host.signal)
       }
     },
   }

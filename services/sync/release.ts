@@ -1,5 +1,5 @@
 import type { Host, Reaction, Schedule, Tx } from '@attestry/kit'
-import { sendRun } from './run.ts'
+import { sendRun } from './send-run.ts'
 
 /* When a kill switch is released, what it kept is run: asked for in the same transaction that forgets it. */
 

@@ -1,32 +1,14 @@
-import { type Actor, type EventOf, fact, type RouteSettings } from '@attestry/contracts'
-import { type ProvenanceRow, syncHttp } from '@attestry/contracts/http'
-import {
-  bind,
-  type Caller,
-  type Guard,
-  type Handlers,
-  type Host,
-  instantOf,
-  refuse,
-  type Tx,
-} from '@attestry/kit'
-import { openTarget, placeOf } from './account.ts'
+import { type Actor, fact, type RouteSettings } from '@attestry/contracts'
+import { syncHttp } from '@attestry/contracts/http'
+import { bind, type Caller, type Guard, type Handlers, type Host, instantOf, refuse } from '@attestry/kit'
+import { placeOf } from './account.ts'
 import { connectorOf, noSuchConnector } from './connector.ts'
 import { connectorHandlers } from './connector-routes.ts'
-import { evolveCopy, isCopyEvent, type Copy } from './copy.ts'
+import { copyHandlers } from './copy-routes.ts'
 import { decided } from './decided.ts'
 import { claimsAt } from './gather.ts'
 import type { Keyring } from './keyring.ts'
-import {
-  listCopies,
-  listPlan,
-  listRoutes,
-  listRuns,
-  readCopy,
-  readMatrix,
-  readRoute,
-  readRun,
-} from './lists.ts'
+import { listPlan, listRoutes, listRuns, readRoute, readRun } from './lists.ts'
 import { foldedName, targetName } from './mapping.ts'
 import {
   decideOpen,
@@ -37,7 +19,7 @@ import {
   routeOf,
   type Surroundings,
 } from './route.ts'
-import { sendRun } from './run.ts'
+import { sendRun } from './send-run.ts'
 import { selects } from './selector.ts'
 import type { World } from './targets/access.ts'
 import { targetType } from './targets/catalog.ts'
@@ -59,7 +41,7 @@ const SEEN_MS = 60_000
 
 /** The HTTP face: decisions on the service's own streams, and reads of its own rows. */
 export function syncRoutes(parts: RouteParts) {
-  const { host, keyring, world, worker, byOf } = parts
+  const { host, keyring, worker, byOf } = parts
 
   const routeNow = async (tenant: string, id: string): Promise<Route | null> =>
     routeOf(await host.stream(tenant, id))
@@ -132,14 +114,9 @@ export function syncRoutes(parts: RouteParts) {
       ),
     }
   }
-  const copyOf = async (tenant: string, id: string): Promise<Copy | null> => {
-    let copy: Copy | null = null
-    for (const event of await host.stream(tenant, id)) if (isCopyEvent(event)) copy = evolveCopy(copy, event)
-    return copy
-  }
-
   const handlers: Handlers<typeof syncHttp> = {
     ...connectorHandlers(parts),
+    ...copyHandlers(parts),
 
     readStatus: async ({ who }) => {
       const licensed = await parts.licensed()
@@ -370,62 +347,6 @@ export function syncRoutes(parts: RouteParts) {
       )
       return { run: next }
     },
-
-    listCopies: ({ who, query }) => host.tx(who.tenant, (tx) => listCopies(tx, query)),
-    readMatrix: ({ who, query }) => host.tx(who.tenant, (tx) => readMatrix(tx, query)),
-
-    readCopy: async ({ who, params }) => {
-      const copy = await host.tx(who.tenant, (tx) => readCopy(tx, params.copy))
-      if (!copy) return noSuchCopy()
-      const events = await host.stream(who.tenant, params.copy)
-      return { copy, provenance: events.toReversed().slice(0, 500).map(provenanceOf) }
-    },
-
-    retryCopy: async ({ who, params, correlation }) => {
-      const by = byOf(who)
-      const copy = await copyOf(who.tenant, params.copy)
-      const refusal = await decided(host, who.tenant, { stream: params.copy, by, correlation }, () =>
-        copy
-          ? copy.state === 'failed'
-            ? [fact('sync.copy-replayed', { route: copy.route, copy: copy.copy, secret: copy.secret })]
-            : refuse('not-set-aside', 'This copy was not set aside.')
-          : noSuchCopy(),
-      )
-      if (refusal) return refusal
-      if (copy) await runOne(who.tenant, copy, by, correlation)
-      return undefined
-    },
-
-    adoptCopy: async ({ who, params, body, correlation, signal }) => {
-      const row = await host.tx(who.tenant, (tx) => readCopy(tx, params.copy))
-      if (!row) return noSuchCopy()
-      const adoptable = ['unmanaged', 'unmarked', 'drifted', 'holds-another-secret', 'pending-deletion']
-      if (row.line?.action !== 'conflict' || !adoptable.includes(row.line.reason))
-        return refuse('no-conflict', 'Nothing is there that could be given to this route.')
-      const route = await routeNow(who.tenant, row.route)
-      const connector = route && connectorOf(await host.stream(who.tenant, route.connector))
-      if (!route || !connector) return noSuchCopy()
-      const target = await openTarget(host, keyring, world, who.tenant, connector, route.settings.kind)
-      const there = await target.describe(row.line.targetName, signal)
-      if (!there || there.version !== body.targetVersion)
-        return refuse(
-          'changed-since',
-          'What is at the target changed since it was looked at: plan again and look.',
-        )
-      const by = byOf(who)
-      const { copy, secret, line } = row
-      await decided(host, who.tenant, { stream: copy, by, correlation }, () => [
-        fact('sync.adopted', {
-          route: row.route,
-          copy,
-          secret,
-          targetName: line.targetName,
-          targetVersion: there.version,
-        }),
-      ])
-      await runOne(who.tenant, { route: row.route, secret }, by, correlation)
-      return undefined
-    },
   }
 
   const writesAllowed = (tenant: string) =>
@@ -436,69 +357,9 @@ export function syncRoutes(parts: RouteParts) {
       return row?.allowed ?? false
     })
 
-  const runOne = async (
-    tenant: string,
-    copy: { readonly route: string; readonly secret: string },
-    by: Actor,
-    correlation: string,
-  ): Promise<void> => {
-    const route = await routeNow(tenant, copy.route)
-    if (route)
-      await host.tx(tenant, (tx: Tx) =>
-        sendRun(host, tx, route, { trigger: 'operator', by, secrets: [copy.secret], correlation }),
-      )
-  }
-
   return bind(syncHttp, handlers, parts.guard, host.log)
-}
-
-/** An event of a copy as its provenance shows it. */
-function provenanceOf(event: EventOf): ProvenanceRow {
-  const { seq, at, by } = event
-  const base: ProvenanceRow = {
-    seq,
-    at,
-    what: event.type.slice('sync.'.length),
-    sourceVersion: null,
-    targetVersion: null,
-    sourceMac: null,
-    targetMac: null,
-    run: null,
-    plan: null,
-    actor: { kind: by.kind, id: by.id },
-    detail: null,
-  }
-  switch (event.type) {
-    case 'sync.copied': {
-      const { sourceVersion, targetVersion, sourceMac, targetMac, run, plan, recovered } = event.data
-      const detail = recovered ? 'found at the target after an interruption' : null
-      return {
-        ...base,
-        sourceVersion,
-        targetVersion,
-        sourceMac,
-        targetMac,
-        run: run ?? null,
-        plan: plan ?? null,
-        detail,
-      }
-    }
-    case 'sync.copy-failed':
-      return { ...base, run: event.data.run ?? null, detail: event.data.reason }
-    case 'sync.drifted':
-      return { ...base, targetVersion: event.data.found, detail: event.data.drift }
-    case 'sync.adopted':
-      return { ...base, targetVersion: event.data.targetVersion }
-    case 'sync.pruned':
-      return { ...base, targetVersion: event.data.targetVersion, run: event.data.run, plan: event.data.plan }
-    case 'sync.copy-disabled':
-      return { ...base, targetVersion: event.data.targetVersion, run: event.data.run }
-    default:
-      return base
-  }
 }
 
 const routeClosed = () => refuse('route-closed', 'The route is closed; its copies stay where they are.')
 const noSuchRun = () => refuse('no-such-run', 'No run of this id is known.')
 const nothingWaits = () => refuse('nothing-waits', 'This plan does not wait for anybody.')
-const noSuchCopy = () => refuse('no-such-copy', 'No copy of this id is known.')

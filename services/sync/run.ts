@@ -1,12 +1,4 @@
-import {
-  type Actor,
-  Digest,
-  type Fact,
-  fact,
-  OpaqueId,
-  type PlanCounts,
-  RunTrigger,
-} from '@attestry/contracts'
+import { type Actor, type Fact, fact, type PlanCounts } from '@attestry/contracts'
 import {
   command,
   Denied,
@@ -18,7 +10,6 @@ import {
   Transient,
   type Tx,
 } from '@attestry/kit'
-import * as z from 'zod'
 import { gateOf, openTarget, placeOf } from './account.ts'
 import { type Connector, connectorOf } from './connector.ts'
 import { type Copy, evolveCopy, isCopyEvent } from './copy.ts'
@@ -29,6 +20,7 @@ import { waitForTurn } from './pace.ts'
 import { makePlan, type Plan, type PlanEntry, writes } from './plan.ts'
 import { nextWriteAt } from './quota.ts'
 import { type Route, routeOf } from './route.ts'
+import { RunBody, type RunWish, sendRun } from './send-run.ts'
 import type { World } from './targets/access.ts'
 import { keyVaultSource } from './targets/keyvault.ts'
 
@@ -36,18 +28,6 @@ import { keyVaultSource } from './targets/keyvault.ts'
  * A run of a route: list, plan, wait for a person where one is needed, write, record. Done again after a crash it ends
  * in the same: what was written is found by its mark, and what was recorded is not recorded twice.
  */
-
-export const RunBody = z.object({
-  route: OpaqueId,
-  run: OpaqueId,
-  trigger: RunTrigger,
-  planOnly: z.boolean(),
-  /** The plan that a person accepted. */
-  accept: Digest.nullable(),
-  /** Secrets (assets) that alone are looked at; empty is all. */
-  secrets: z.array(OpaqueId).max(1000),
-})
-export type RunBody = z.infer<typeof RunBody>
 
 export interface RunParts {
   readonly host: Host
@@ -342,7 +322,7 @@ class OneRun {
       const copy = now.copy ?? undefined
       // Another run wrote it since this one looked: what this one saw may be newer, so it is looked at again.
       if (copy?.written?.at !== input.known.get(entry.secret)?.written?.at)
-        return void (await this.#again(entry, now.position, work))
+        return this.#again(entry, now.position, work)
       if (await this.#tooSoon(entry, copy, work)) return
       await waitForTurn(host, tenant, place, work.target.can.writesPerMinute, work.signal)
       const end = await copyItem(work, entry, copy, now.position)
@@ -387,56 +367,6 @@ const insertLines = (tx: Tx, route: string, run: string, lines: readonly PlanEnt
      from jsonb_array_elements($4::jsonb) as l on conflict do nothing`,
     [tx.tenant, route, run, JSON.stringify(lines)],
   )
-
-export interface RunWish {
-  readonly trigger: z.infer<typeof RunTrigger>
-  readonly by: Actor
-  readonly planOnly?: boolean
-  readonly accept?: string | null
-  readonly secrets?: readonly string[]
-  /** Makes the command idempotent; a fresh one where it is left out. */
-  readonly id?: string
-  readonly dueAt?: Temporal.Instant
-  readonly correlation?: string
-}
-
-/**
- * Asks for a run. Runs of whole routes to one connector go one after the other; a few secrets do not wait behind a
- * whole vault, nor one secret behind another.
- */
-export async function sendRun(
-  host: Host,
-  tx: Tx,
-  route: Pick<Route, 'route' | 'connector'>,
-  wish: RunWish,
-): Promise<string> {
-  const opaque = await host.opaque(tx.tenant)
-  const run = wish.id === undefined ? host.ids.opaque('run') : opaque('run', wish.id)
-  const secrets = [...(wish.secrets ?? [])]
-  const body: RunBody = {
-    route: route.route,
-    run,
-    trigger: wish.trigger,
-    planOnly: wish.planOnly ?? false,
-    accept: wish.accept ?? null,
-    secrets,
-  }
-  await host.send(tx, [
-    {
-      command: 'run',
-      id: run,
-      session: [
-        route.connector,
-        ...(secrets.length === 0 ? [] : secrets.length === 1 ? secrets : ['now']),
-      ].join(' '),
-      body,
-      by: wish.by,
-      cause: { correlation: (wish.correlation ?? run).slice(0, 80), causation: wish.trigger },
-      ...(wish.dueAt === undefined ? {} : { dueAt: wish.dueAt }),
-    },
-  ])
-  return run
-}
 
 /** Sees to it that copies that failed are tried again when their time comes. */
 async function sendRetries({ host }: RunParts, tenant: string, route: Route, by: Actor): Promise<void> {

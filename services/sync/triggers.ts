@@ -2,7 +2,7 @@ import type { Actor, RouteSettings } from '@attestry/contracts'
 import type { Host, Reaction, Schedule, Send, Tx } from '@attestry/kit'
 import { command, instantOf, iso } from '@attestry/kit'
 import * as z from 'zod'
-import { sendRun } from './run.ts'
+import { sendRun } from './send-run.ts'
 import { nextRun } from './schedule.ts'
 import { lostWorkers, recordLost } from './worker.ts'
 

@@ -99,6 +99,10 @@ describe('a route between two vaults', () => {
         'attestry-mac': data.targetMac,
       })
     }
+    const { items = [] } = (await s.call('GET', '/copies')).body
+    expect(items.map(({ state, line }) => ({ state, line }))).toEqual(
+      items.map(() => ({ state: 'in-sync', line: null })),
+    )
     const again = await s.call('POST', `/runs/${opened.run}/decision`, {
       decision: 'accept',
       plan: opened.plan,

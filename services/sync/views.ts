@@ -12,6 +12,8 @@ const ROUTE_STATES = {
   'sync.route-closed': 'closed',
 } as const
 
+const DONE: readonly string[] = ['sync.copied', 'sync.copy-disabled', 'sync.pruned']
+
 /** The switch over all connectors. */
 export const ALL = 'all'
 
@@ -38,6 +40,13 @@ async function applyCopies(events: readonly EventOf[], tx: Tx): Promise<void> {
        target_name = excluded.target_name, changed_at = excluded.changed_at, body = excluded.body`,
     [tx.tenant, JSON.stringify(ids.map((id) => known.get(id))), JSON.stringify(Object.fromEntries(at))],
   )
+  // What a plan wanted of it is done.
+  const done = mine.filter((e) => DONE.includes(e.type)).map((e) => e.data.copy)
+  if (done.length > 0)
+    await tx.rows(
+      `delete from plan_line where tenant = $1 and copy = any($2) and action in ('create', 'update', 'prune')`,
+      [tx.tenant, done],
+    )
 }
 
 async function applyOne(event: EventOf, tx: Tx): Promise<void> {

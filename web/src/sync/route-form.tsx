@@ -1,5 +1,5 @@
 import type { RouteSettings, TargetKind } from '@attestry/contracts'
-import { createSignal, createUniqueId, For, type JSX, Show } from 'solid-js'
+import { createSignal, createUniqueId, For, type JSX, Show, untrack } from 'solid-js'
 import { api, type ReplyOf } from '../api.ts'
 import { useLive } from '../live.tsx'
 import { counted } from '../numbers.ts'
@@ -26,7 +26,8 @@ const here = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone
 /** Opens a route, or changes one that is open. What is not touched overwrites and deletes nothing. */
 export function RouteSettingsDialog(props: { route?: Route; onClose: () => void }) {
   const live = useLive()
-  const before = props.route
+  // A dialog is of one route for as long as it is open.
+  const before = untrack(() => props.route)
   const sources = createReading(api.sync.listSources, () => (before ? undefined : {}))
   const connectors = createReading(api.sync.listConnectors, () => (before ? undefined : {}))
   const [source, setSource] = createSignal('')

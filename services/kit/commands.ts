@@ -80,6 +80,15 @@ export const dueCommands = (tx: Tx, now: Temporal.Instant): Promise<{ id: string
     [tx.tenant, iso(now)],
   )
 
+/** Whether any command waits, be it for its time, or is under way. */
+export const areUnfinished = async (tx: Tx): Promise<boolean> => {
+  const [row] = await tx.rows<{ some: boolean }>(
+    'select exists (select from pending_command where tenant = $1 and outcome is null) as some',
+    [tx.tenant],
+  )
+  return row?.some ?? false
+}
+
 /** Commands that are due and that no message has brought to anyone for a while. */
 export const overdueCommands = (
   tx: Tx,

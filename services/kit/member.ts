@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { contextOf, type EventOf, INSTALL } from '@attestry/contracts'
 import type { Pool } from 'pg'
-import type { Bell } from './bell.ts'
+import { type Bell, createBell } from './bell.ts'
 import { type Clock, iso } from './clock.ts'
 import { askCancel, commandStates, enqueue } from './commands.ts'
 import { commit, open } from './committed.ts'
@@ -35,6 +35,8 @@ export interface Member {
   readonly tx: <T>(tenant: string, work: (tx: Tx) => Promise<T>) => Promise<T>
   readonly clientTx: <T>(tenant: string, work: (tx: ClientTx) => Promise<T>) => Promise<T>
   readonly log: Logger
+  /** Rung when there may be commands to send. */
+  readonly sendBell: Bell
 }
 
 /** Tenants of the install, and the key of each one's opaque ids. */
@@ -54,9 +56,8 @@ export interface MemberOptions {
   readonly origin: 'real' | 'demo'
   readonly gapReads: boolean
   readonly tenants: Tenants
-  /** Rung when there are events to relay, and commands to send. */
+  /** Rung when there are events to relay. */
   readonly relayBell: Bell
-  readonly sendBell: Bell
   readonly signal: AbortSignal
 }
 
@@ -74,7 +75,8 @@ export const placedOf = (s: Stored): Placed => ({
 /** Makes a service with a host of its own: its role, its transactions, its appends, its commands. */
 export function createMember(options: MemberOptions): Member {
   const { name, make, pool, clock, ids, log, productVersion, origin, gapReads, tenants, signal } = options
-  const { relayBell, sendBell } = options
+  const { relayBell } = options
+  const sendBell = createBell()
   const role = `attestry_${name}`
   const appender = createAppender({ pool, role, onCommit: () => relayBell.ring() })
   const memberLog = log.child({ service: name })
@@ -194,5 +196,5 @@ export function createMember(options: MemberOptions): Member {
     gapReads: gapReads,
     now: () => iso(clock.now()),
   }
-  return { name, service, consumers, consumerHost, appender, tx, clientTx, log: memberLog }
+  return { name, service, consumers, consumerHost, appender, tx, clientTx, log: memberLog, sendBell }
 }

@@ -92,10 +92,11 @@ export function operations(pool: Pool): Operations {
 }
 
 /**
- * Tries what operators asked to be tried again. Work that fails once more stays, with its new reason.
+ * Tries what operators asked to be tried again; answers whether they asked. Work that fails once more stays, with its
+ * new reason.
  * @throws the failure of the first that fails, after its request was taken back
  */
-export async function replayAsked(member: Member, tenant: string, clock: Clock): Promise<void> {
+export async function replayAsked(member: Member, tenant: string, clock: Clock): Promise<boolean> {
   const asked = await member.tx(tenant, (tx) =>
     tx.rows<{ id: string; consumer: string; context: string | null; seq: number | null }>(
       `update stuck set replay_asked = false where tenant = $1 and replay_asked
@@ -118,4 +119,5 @@ export async function replayAsked(member: Member, tenant: string, clock: Clock):
     const consumer = member.consumers.find((c) => consumerName(c) === name)
     if (consumer) await replay(member.consumerHost, consumer, tenant, context, seq)
   }
+  return asked.length > 0
 }

@@ -4,7 +4,7 @@ import type { Pool } from 'pg'
 import { createBell } from './bell.ts'
 import type { Bus, Received } from './bus/bus.ts'
 import { type Clock, pause } from './clock.ts'
-import { CommandMessage, dueCommands, enqueue, overdueCommands, perform } from './commands.ts'
+import { areUnfinished, CommandMessage, dueCommands, enqueue, overdueCommands, perform } from './commands.ts'
 import { catchUp, consumerName, contextsOf, deliver } from './consume.ts'
 import { messageOf, Transient } from './failure.ts'
 import { createIds } from './ids.ts'
@@ -27,7 +27,10 @@ export const EVENTS = 'events'
 const STOPS_WITHIN_MS = 8_000
 
 /** How soon work that an operator wants tried again is taken up. */
-const REPLAY_EVERY_MS = 1000
+const REPLAY_EVERY_MS = 2000
+/** How often commands are looked for while some are unfinished, and at least while none is. */
+const LOOK_EVERY_MS = 500
+const LOOK_RARELY_MS = 5000
 
 export interface RunOptions {
   /** Makes the services; called before tables exist, so a service touches nothing until its start(). */
@@ -56,7 +59,7 @@ export interface Running extends Operations {
   /** Ends when every consumer has once read to the end of the ledger. */
   readonly caughtUp: Promise<void>
   /** Rings whenever an event was delivered to a service of this process. */
-  readonly delivered: { wait(ms: number, signal: AbortSignal): Promise<void> }
+  readonly delivered: { wait(ms: number, signal: AbortSignal): Promise<boolean> }
   stop(): Promise<void>
 }
 
@@ -72,7 +75,6 @@ export async function run(options: RunOptions): Promise<Running> {
   const stopping = new AbortController()
   const signal = stopping.signal
   const ids = createIds(clock)
-  const sendBell = createBell()
   const relayBell = createBell()
   const delivered = createBell()
   const streamKeys = new Map<string, Uint8Array>()
@@ -107,7 +109,6 @@ export async function run(options: RunOptions): Promise<Running> {
       gapReads: options.gapReads ?? true,
       tenants: { all: tenantsOf, keyOf },
       relayBell,
-      sendBell,
       signal,
     }),
   )
@@ -228,20 +229,28 @@ export async function run(options: RunOptions): Promise<Running> {
           // The row is the truth: settle first, so that a long job does not outlive its lock.
           await message.complete()
           await perform(workerHost, member.service.commands, tenant, id)
-          sendBell.ring()
+          member.sendBell.ring()
         },
         signal,
       )
       keep(accepting.stopped)
+      // While nothing is unfinished, looked for less and less often: who makes a command rings, though perhaps a moment
+      // before its transaction ends.
+      let idle = 0
       every(
         'Sending commands',
         member,
-        () => sendBell.wait(500, signal),
         async () => {
+          if (await member.sendBell.wait(Math.min(LOOK_EVERY_MS * 2 ** idle, LOOK_RARELY_MS), signal))
+            idle = 0
+        },
+        async () => {
+          let unfinished = false
           for (const tenant of await tenantsOf()) {
             // Sent within the transaction that marks them as sent: if sending fails, they are not.
             await member.tx(tenant, async (t) => {
               const due = await dueCommands(t, clock.now())
+              unfinished ||= due.length > 0 || (await areUnfinished(t))
               if (due.length > 0)
                 await bus.send(
                   queue,
@@ -257,6 +266,7 @@ export async function run(options: RunOptions): Promise<Running> {
                 )
             })
           }
+          idle = unfinished ? 0 : idle + 1
         },
       )
     }
@@ -265,8 +275,8 @@ export async function run(options: RunOptions): Promise<Running> {
       member,
       () => pause(REPLAY_EVERY_MS, signal),
       async () => {
-        for (const tenant of await tenantsOf()) await replayAsked(member, tenant, clock)
-        sendBell.ring()
+        for (const tenant of await tenantsOf())
+          if (await replayAsked(member, tenant, clock)) member.sendBell.ring()
       },
     )
     for (const schedule of member.service.schedules)
@@ -275,6 +285,7 @@ export async function run(options: RunOptions): Promise<Running> {
         member,
         () => pause(schedule.everyMs, signal),
         async () => {
+          let made = false
           for (const tenant of await tenantsOf()) {
             if ((tenant === INSTALL) !== (schedule.of === 'install')) continue
             await member.tx(tenant, async (t) => {
@@ -282,10 +293,13 @@ export async function run(options: RunOptions): Promise<Running> {
                 'select pg_try_advisory_xact_lock(hashtext($1), hashtext($2)) as mine',
                 [`${member.name}.${schedule.name}`, tenant],
               )
-              if (lock?.mine) await enqueue(t, await schedule.due(clock.now(), t), clock, null)
+              const due = lock?.mine ? await schedule.due(clock.now(), t) : []
+              if (due.length === 0) return
+              await enqueue(t, due, clock, null)
+              made = true
             })
           }
-          sendBell.ring()
+          if (made) member.sendBell.ring()
         },
       )
     if (options.sweepMs !== null) {

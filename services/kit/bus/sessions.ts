@@ -16,9 +16,13 @@ type Handle = (message: Received, session: Session) => Promise<void>
 type Report = (error: unknown) => void
 
 /**
- * The accept loop that the SDK lacks: `concurrency` loops, each accepting the next session that has messages,
- * handing them over one by one in order, and letting the session go when it is empty or in trouble. A session
- * receiver never reconnects by itself, so every error ends it and the loop accepts anew, after a growing pause.
+ * The accept loop that the SDK lacks: accepts the next session that has messages, hands them over one by one in
+ * order, and lets the session go when it is empty or in trouble. A session receiver never reconnects by itself, so
+ * every error ends it, and the next is accepted after a growing pause.
+ *
+ * Up to `concurrency` sessions are served at once, but an idle queue has a single request waiting: each is a link that
+ * the service bills and that every frame of the connection walks past. One more waits for each session that is served,
+ * so a burst is taken up in a few round trips.
  */
 export async function runSessions(
   client: ServiceBusClient,
@@ -28,57 +32,64 @@ export async function runSessions(
   signal: AbortSignal,
   report: Report,
 ): Promise<void> {
-  await Promise.all(
-    Array.from({ length: Math.max(1, concurrency) }, () => acceptLoop(client, queue, handle, signal, report)),
-  )
-}
-
-async function acceptLoop(
-  client: ServiceBusClient,
-  queue: string,
-  handle: Handle,
-  signal: AbortSignal,
-  report: Report,
-): Promise<void> {
+  const running = new Set<Promise<void>>()
+  let waiting = 0
+  let serving = 0
   let pauseMs = 0
-  while (!signal.aborted) {
-    let troubled: boolean
-    try {
-      const receiver = await accepted(client, queue, signal, report)
-      troubled = receiver === undefined ? false : await serve(receiver, handle, signal, report)
-    } catch (error) {
-      report(error)
-      troubled = true
+
+  const fill = (): void => {
+    while (!signal.aborted && waiting + serving < Math.max(1, concurrency) && waiting <= serving) {
+      waiting++
+      const turn = takeOne().finally(() => running.delete(turn))
+      running.add(turn)
+    }
+  }
+
+  const takeOne = async (): Promise<void> => {
+    const receiver = await accepted(client, queue, signal, report)
+    waiting--
+    let troubled = receiver === 'trouble'
+    if (receiver !== 'trouble' && receiver !== 'none') {
+      serving++
+      fill()
+      troubled = await serve(receiver, handle, signal, report)
+      serving--
     }
     pauseMs = troubled ? Math.min(Math.max(pauseMs * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS) : 0
     if (pauseMs > 0) await pause(pauseMs, signal)
+    fill()
   }
+
+  fill()
+  while (running.size > 0) await Promise.all(running)
 }
 
-/** The next session, or undefined when none came in the SDK's time or the signal did. */
+/** The next session; `none` when none came in the SDK's time or the signal did. */
 async function accepted(
   client: ServiceBusClient,
   queue: string,
   signal: AbortSignal,
   report: Report,
-): Promise<ServiceBusSessionReceiver | undefined> {
-  const options = {
-    skipParsingBodyAsJson: true,
-    maxAutoLockRenewalDurationInMs: LONGEST_HOLD_MS,
-    abortSignal: signal,
-  }
-  const accepting = client.acceptNextSession(queue, options)
-  const ended = new Promise<undefined>((resolve) => {
-    signal.addEventListener('abort', () => resolve(undefined), { once: true })
-  })
+): Promise<ServiceBusSessionReceiver | 'none' | 'trouble'> {
+  const { promise: ended, resolve } = Promise.withResolvers<'none'>()
+  const end = (): void => resolve('none')
+  signal.addEventListener('abort', end, { once: true })
   try {
+    const accepting = client.acceptNextSession(queue, {
+      skipParsingBodyAsJson: true,
+      maxAutoLockRenewalDurationInMs: LONGEST_HOLD_MS,
+      abortSignal: signal,
+    })
     const receiver = await Promise.race([accepting, ended])
     // The SDK cannot be called off while it waits for a session: one that comes too late is let go.
-    if (receiver === undefined) accepting.then((late) => late.close(), ignoreAfterEnd).catch(report)
+    if (receiver === 'none') accepting.then((late) => late.close(), ignoreAfterEnd).catch(report)
     return receiver
   } catch (error) {
-    if (signal.aborted || isNoSession(error)) return undefined
-    throw error
+    if (signal.aborted || isNoSession(error)) return 'none'
+    report(error)
+    return 'trouble'
+  } finally {
+    signal.removeEventListener('abort', end)
   }
 }
 

@@ -238,6 +238,18 @@ export const evidenceEvents = events('evidence', {
       upTo: Count,
     }),
   },
+  'report-exported': {
+    v: 1,
+    prunable: 'always',
+    says: 'Somebody took one report out by itself: no bundle, no signature, no timestamp.',
+    data: z.object({
+      report: ReportType,
+      format: ReportFormat,
+      period: Period,
+      framework: FrameworkId.nullable(),
+      upTo: Count,
+    }),
+  },
   'stream-broken': {
     v: 1,
     says: 'The audit log could not be sent on to one of its targets; it is tried again from where it stopped.',

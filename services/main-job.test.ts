@@ -133,6 +133,9 @@ describe('the main job', { timeout: 180_000 }, () => {
         Buffer.from(bytes).toString('latin1'),
       ]),
     ]
+    // The sweep goes through every form of the reports.
+    for (const form of ['.csv', '.json', '.pdf', '.oscal.json'])
+      expect(places.map(([name]) => name).filter((name) => name.endsWith(form))).not.toEqual([])
     const pool = connect({ url: stage.databaseUrl, max: 2 })
     try {
       const tables = await pool.query<{ name: string }>(

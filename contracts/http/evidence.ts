@@ -162,6 +162,32 @@ export const evidenceHttp = endpoints({
       'bundle-file-missing': 'unavailable',
     },
   },
+  exportReport: {
+    method: 'GET',
+    path: '/api/evidence/reports/{report}',
+    summary:
+      'One report of a time by itself, streamed: for looking and for other programs. It is not signed; a bundle is. Itself an event.',
+    roles: EVIDENCE,
+    query: z.object({
+      from: Instant,
+      to: Instant,
+      format: ReportFormat.default('csv'),
+      /** Only what this framework asks for; OSCAL needs one. */
+      framework: FrameworkId.optional(),
+      /** Azure subscriptions and vaults that it is narrowed to, parted by commas. */
+      subscriptions: z.string().max(4000).optional(),
+      vaults: z.string().max(4000).optional(),
+    }),
+    reply: 'file',
+    refusals: {
+      'no-such-report': 'not-found',
+      'period-reversed': 'invalid',
+      'period-in-future': 'invalid',
+      'not-in-this-form': 'invalid',
+      'outside-your-scope': 'forbidden',
+      'already-exporting': 'conflict',
+    },
+  },
   readKeys: {
     method: 'GET',
     path: '/api/evidence/keys',

@@ -9,6 +9,7 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { run as bundle } from './bundle.bench.ts'
 import { run as compliance } from './compliance.bench.ts'
 import { run as discovery } from './discovery.bench.ts'
 import { run as evidence } from './evidence.bench.ts'
@@ -26,6 +27,7 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<Row[]> 
   sync: { title: 'Sync: calls and time of a route to AWS', run: sync },
   license: { title: 'The licence service: a fleet of 100,000 installs', run: license },
   evidence: { title: 'Evidence: a million rows as CSV', run: evidence },
+  bundle: { title: 'Evidence: a bundle of the seeded estate', run: bundle },
   verifier: { title: 'Evidence: the verifier in a browser', run: verifier },
   install: { title: 'The install as a whole', run: install },
 }

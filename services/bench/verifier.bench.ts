@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { build } from 'vite'
 import { openBrowser } from '../../web/src/testing/browser.fixture.ts'
 import { checkpointLine, chronicle, partsOfChain, worldOf } from '../evidence/attacks.fixture.ts'
-import { sealBundle } from '../evidence/bundle.ts'
+import { sealInMemory } from '../evidence/bundle.fixture.ts'
 import type { Row } from './row.ts'
 
 /*
@@ -37,7 +37,7 @@ async function bigBundle() {
   ])
   const parts = partsOfChain(world, chain)
   const data = new Map(parts.data).set('log/disclosures.jsonl', new Uint8Array(0))
-  const { zip } = await sealBundle({ ...parts, data })
+  const { zip } = await sealInMemory({ ...parts, data })
   return { zip, world, checkpoint: checkpointLine(world, chain) }
 }
 

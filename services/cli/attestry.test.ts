@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { sealBundle } from '../evidence/bundle.ts'
-import { manifestOf, partsOf, rows, sha256, text } from '../evidence/bundle.fixture.ts'
+import { manifestOf, partsOf, rows, sealInMemory, sha256, text } from '../evidence/bundle.fixture.ts'
 import { csvBytes } from '../evidence/csv.ts'
 import { columns, ledgerOf } from '../evidence/bundle.fixture.ts'
 import { generateSigningKey, localSigner } from '../evidence/sign.ts'
@@ -26,7 +25,7 @@ beforeAll(async () => {
   // The bundle's own clock stands in March; the authority stamps when it is asked.
   const honest = partsOf(signer, tsa, {})
   const stamped = { ...honest, timestamp: () => Promise.resolve(PENDING) }
-  await writeFile(at('good.zip'), (await sealBundle(stamped)).zip)
+  await writeFile(at('good.zip'), (await sealInMemory(stamped)).zip)
   // An insider changes a row, makes every list anew, and signs with a key of his own.
   const changed = csvBytes(columns, [...rows.slice(1), ['=payroll-key', 'secret']])
   const manifest = manifestOf(insider, ledgerOf('contoso'))
@@ -38,7 +37,7 @@ beforeAll(async () => {
   await writeFile(
     at('forged.zip'),
     (
-      await sealBundle({
+      await sealInMemory({
         ...partsOf(insider, tsa),
         timestamp: () => Promise.resolve(PENDING),
         manifest: { ...manifest, reports: [{ ...report, csv }] },

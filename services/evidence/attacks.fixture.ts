@@ -16,14 +16,24 @@ import {
 import type { Behaviour, Tsa } from '../twin/tsa/index.ts'
 import { createTsa } from '../twin/tsa/index.ts'
 import { checkpointKey, type CheckpointKey, generateCheckpointKey } from './anchors/checkpoint-key.ts'
-import { columns, manifestOf, now, printed, rows, sha256, text, trustOf } from './bundle.fixture.ts'
-import { type BundleParts, headerOf, sealBundle } from './bundle.ts'
+import {
+  columns,
+  manifestOf,
+  now,
+  printed,
+  rows,
+  sealInMemory,
+  sha256,
+  text,
+  trustOf,
+} from './bundle.fixture.ts'
+import { type BundleParts, headerOf } from './bundle.ts'
 import { csvBytes } from './csv.ts'
 import { generateSigningKey, localSigner, type Signer } from './sign.ts'
 import { writeSums } from './sums.ts'
 import { requestTimestamp, timestampNonce, timestampQuery } from './timestamp.ts'
 import type { Trust } from './verify.ts'
-import { writeZip } from './zip-write.ts'
+import { writeZip } from './zip.fixture.ts'
 
 /*
  * A bundle with anchors, and what may be done to it by whom: the list of `docs/verification.md`, for every verifier.
@@ -262,7 +272,7 @@ export interface Attack {
 export async function attacks(world: World): Promise<Attack[]> {
   const chain = await chronicle(world)
   const parts = partsOfChain(world, chain)
-  const sealed = await sealBundle(parts)
+  const sealed = await sealInMemory(parts)
   const trust: Trust = {
     ...trustOf(world.signer, world.tsa),
     checkpointVerifiers: checkpointLine(world, chain),
@@ -293,9 +303,14 @@ export async function attacks(world: World): Promise<Attack[]> {
     more: Partial<BundleParts> = {},
     of = parts,
   ) => {
-    const draft = { data: new Map(of.data), manifest: structuredClone(of.manifest) }
+    const draft = {
+      data: new Map(
+        [...of.data].flatMap(([path, file]) => (file instanceof Uint8Array ? [[path, file]] : [])),
+      ),
+      manifest: structuredClone(of.manifest),
+    }
     change(draft)
-    return (await sealBundle({ ...of, ...draft, ...more })).zip
+    return (await sealInMemory({ ...of, ...draft, ...more })).zip
   }
   const linesOf = (data: Draft) =>
     new TextDecoder().decode(data.get('log/events.jsonl')).trimEnd().split('\n')
@@ -317,7 +332,7 @@ export async function attacks(world: World): Promise<Attack[]> {
     anchors?: readonly Anchor[],
   ) => {
     const other = await chronicle(world, plot, more)
-    return (await sealBundle(partsOfChain(world, anchors ? { ...other, anchors } : other))).zip
+    return (await sealInMemory(partsOfChain(world, anchors ? { ...other, anchors } : other))).zip
   }
   const patched = (zip: Uint8Array, from: string, to: string) =>
     Uint8Array.from(Buffer.from(Buffer.from(zip).toString('latin1').replaceAll(from, to), 'latin1'))
@@ -360,7 +375,7 @@ export async function attacks(world: World): Promise<Attack[]> {
     'files',
     tampered((f) => f.delete('SHA256SUMS')),
   )
-  const other = await sealBundle({
+  const other = await sealInMemory({
     ...parts,
     hmacMaster: new Uint8Array(32),
     print: async (tier) => {
@@ -643,7 +658,7 @@ export async function attacks(world: World): Promise<Attack[]> {
     await rewritten(honest.slice(0, 8)),
   )
   const fork = await chronicle(world, [...honest.slice(0, -1), scanned(26, 'few')])
-  const forked = (await sealBundle(partsOfChain(world, fork))).zip
+  const forked = (await sealInMemory(partsOfChain(world, fork))).zip
   attack(
     'events since the last anchor are rewritten, and the auditor holds another bundle',
     'known',
@@ -682,7 +697,7 @@ async function backdated(world: World): Promise<Uint8Array> {
     root: toHex(tree.root()),
     at: '2026-02-13T12:00:05.000Z',
   }
-  return (await sealBundle(partsOfChain(world, { ...chain, lines, head }))).zip
+  return (await sealInMemory(partsOfChain(world, { ...chain, lines, head }))).zip
 }
 
 /** The bundle with both lists and the signature made anew over changed files; nothing is stamped again. */

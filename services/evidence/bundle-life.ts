@@ -86,6 +86,32 @@ const SKEW_MINUTES = 5
 const MOST_AT_ONCE = 3
 
 /**
+ * Why nothing can be shown of a period, or null.
+ * @param where `from` and `to` stand in
+ * @refuses 'period-reversed', 'period-in-future' (an end that lies ahead has not been observed)
+ */
+export function periodRefusal(
+  period: Period,
+  now: Temporal.Instant,
+  where: 'body' | 'query',
+): Refused<'period-reversed' | 'period-in-future'> | null {
+  const from = Temporal.Instant.from(period.from)
+  const to = Temporal.Instant.from(period.to)
+  if (Temporal.Instant.compare(from, to) >= 0)
+    return refuse('period-reversed', 'The period’s end must lie after its beginning.', [
+      { field: `${where}.to`, message: 'must lie after from' },
+    ])
+  const ahead = Temporal.Instant.compare(from, now) >= 0
+  if (ahead || Temporal.Instant.compare(to, now.add({ minutes: SKEW_MINUTES })) > 0)
+    return refuse(
+      'period-in-future',
+      'Nothing can be shown of a time that has not been: end the period now at the latest.',
+      [{ field: `${where}.${ahead ? 'from' : 'to'}`, message: 'must not lie in the future' }],
+    )
+  return null
+}
+
+/**
  * Whether a bundle may be built.
  * @refuses 'period-reversed', 'period-in-future' (an end that lies ahead has not been observed), 'already-building'
  * above three at once
@@ -103,19 +129,8 @@ export function requestBundle(
   now: Temporal.Instant,
   building: number,
 ): Fact[] | Refused<'period-reversed' | 'period-in-future' | 'already-building'> {
-  const from = Temporal.Instant.from(wish.period.from)
-  const to = Temporal.Instant.from(wish.period.to)
-  if (Temporal.Instant.compare(from, to) >= 0)
-    return refuse('period-reversed', 'The period’s end must lie after its beginning.', [
-      { field: 'body.to', message: 'must lie after from' },
-    ])
-  const reversed = Temporal.Instant.compare(from, now) >= 0
-  if (reversed || Temporal.Instant.compare(to, now.add({ minutes: SKEW_MINUTES })) > 0)
-    return refuse(
-      'period-in-future',
-      'Nothing can be shown of a time that has not been: end the period now at the latest.',
-      [{ field: reversed ? 'body.from' : 'body.to', message: 'must not lie in the future' }],
-    )
+  const refused = periodRefusal(wish.period, now, 'body')
+  if (refused) return refused
   if (building >= MOST_AT_ONCE)
     return refuse('already-building', 'Three bundles are being built; wait for one, or cancel it.')
   return [

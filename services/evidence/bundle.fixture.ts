@@ -12,12 +12,15 @@ import {
   treeFrontier,
 } from '@attestry/contracts'
 import type { Tsa } from '../twin/tsa/index.ts'
-import type { BundleParts, FirstTier } from './bundle.ts'
+import { type BundleParts, type DataFile, type FirstTier, type SealedBundle, sealBundle } from './bundle.ts'
+import { wholeFile } from './bundle-source.ts'
 import { csvBytes, csvDialect } from './csv.ts'
 import type { Signer } from './sign.ts'
 import { fingerprint } from './sign.ts'
 import { requestTimestamp } from './timestamp.ts'
 import type { Trust } from './verify.ts'
+import type { Files } from './zip.ts'
+import { writeZip } from './zip.fixture.ts'
 
 /* A small ledger and everything that a bundle of it is sealed from, for the tests of bundles and verification. */
 
@@ -205,3 +208,21 @@ export const trustOf = (signer: Signer, tsa: Tsa, more: Partial<Trust> = {}): Tr
   sha256,
   ...more,
 })
+
+/** A bundle in memory: its files as bytes, and the archive. */
+export interface SealedInMemory extends SealedBundle {
+  readonly files: Files
+  readonly zip: Uint8Array<ArrayBuffer>
+}
+
+export async function sealInMemory(parts: BundleParts): Promise<SealedInMemory> {
+  const sealed = await sealBundle(parts)
+  const source = (path: string) => ({ paths: [path], chunks: () => chunksOf(sealed.files.get(path)) })
+  const files = new Map<string, Uint8Array>()
+  for (const path of sealed.files.keys())
+    files.set(path, (await wholeFile(source(path), path, 2 ** 30)) ?? new Uint8Array(0))
+  return { ...sealed, files, zip: writeZip(files) }
+}
+
+const chunksOf = (file: DataFile | undefined) =>
+  file === undefined ? [] : file instanceof Uint8Array ? [file] : file.chunks()

@@ -8,7 +8,18 @@ import type { SumLine, SumsHeader } from './sums.ts'
 import { writeSums } from './sums.ts'
 import type { Stamp } from './timestamp.ts'
 import type { Files } from './zip.ts'
-import { writeZip } from './zip-write.ts'
+
+/** A file of the first tier: small ones whole, large ones where they were written, hashed on the way. */
+export type DataFile =
+  | Uint8Array
+  | {
+      readonly bytes: number
+      /** Hexadecimal SHA-256 of the whole. */
+      readonly sha256: string
+      readonly chunks: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+    }
+
+export type DataFiles = ReadonlyMap<string, DataFile>
 
 /** What a PDF prints about tier 1 and carries as attachments. */
 export interface FirstTier {
@@ -18,12 +29,12 @@ export interface FirstTier {
   readonly stamp: Stamp
 }
 
-export type BundleStep = 'data' | 'timestamp-data' | 'pdf' | 'sign' | 'timestamp-signature' | 'pack'
+export type BundleStep = 'data' | 'timestamp-data' | 'pdf' | 'sign' | 'timestamp-signature'
 
 export interface BundleParts {
   readonly manifest: BundleManifest
   /** Tier 1: every file under `report/` (but PDFs) and `log/`. Manifest and README are added here. */
-  readonly data: Files
+  readonly data: DataFiles
   /** Makes the printable files once tier 1 is stamped; paths under `report/`. */
   readonly print: (tier: FirstTier, signal: AbortSignal) => Promise<Files>
   readonly signer: Signer
@@ -40,17 +51,15 @@ export interface BundleParts {
 
 /** A sealed bundle. What is pending is said here and nowhere in the signed content. */
 export interface SealedBundle {
-  readonly zip: Uint8Array<ArrayBuffer>
-  readonly files: Files
+  readonly files: DataFiles
   /** Beside the bundle, never inside: `signer.pub` and `tsa-root.pem`. */
   readonly beside: Files
   readonly sumsSha256: string
-  readonly zipSha256: string
   readonly dataStamp: Stamp
   readonly signatureStamp: Stamp
 }
 
-const steps: readonly BundleStep[] = ['data', 'timestamp-data', 'pdf', 'sign', 'timestamp-signature', 'pack']
+const steps: readonly BundleStep[] = ['data', 'timestamp-data', 'pdf', 'sign', 'timestamp-signature']
 const text = new TextEncoder()
 
 /**
@@ -67,7 +76,7 @@ export async function sealBundle(parts: BundleParts): Promise<SealedBundle> {
   begin('data')
   const manifest = BundleManifest.parse(parts.manifest)
   checkAgreement(manifest, parts)
-  const files = new Map(parts.data)
+  const files = new Map<string, DataFile>(parts.data)
   files.set(bundlePaths.manifest, text.encode(manifestText(manifest)))
   files.set(bundlePaths.readme, text.encode(readmeText(manifest)))
   const dataSums = text.encode(writeSums(sumsOf(files)))
@@ -105,35 +114,17 @@ export async function sealBundle(parts: BundleParts): Promise<SealedBundle> {
   const signatureStamp = await parts.timestamp(signature, signal)
   if (signatureStamp.status === 'stamped') files.set(bundlePaths.signatureToken, signatureStamp.token)
 
-  begin('pack')
-  const zip = writeZip(files)
-  parts.progress('pack', steps.length, steps.length)
+  parts.progress('timestamp-signature', steps.length, steps.length)
   return {
-    zip,
     files,
     beside: new Map([
       ['signer.pub', text.encode(signer.publicKeyPem)],
       ['tsa-root.pem', text.encode(parts.tsaRootsPem)],
     ]),
     sumsSha256: sha256(sums),
-    zipSha256: sha256(zip),
     dataStamp,
     signatureStamp,
   }
-}
-
-/**
- * The same bundle with the timestamp over its signature that was pending: nothing that is signed changes.
- * @throws when the bundle has one already
- */
-export function withSignatureToken(
-  files: Files,
-  token: Uint8Array,
-): { files: Files; zip: Uint8Array<ArrayBuffer> } {
-  if (files.has(bundlePaths.signatureToken))
-    throw new Error('The signature of this bundle is timestamped already')
-  const stamped = new Map([...files, [bundlePaths.signatureToken, token] as const])
-  return { files: stamped, zip: writeZip(stamped) }
 }
 
 /** What the first line of the signed list says of a bundle. */
@@ -158,7 +149,7 @@ function checkAgreement(manifest: BundleManifest, { data, signer, hmacMaster }: 
   for (const part of named) {
     const bytes = data.get(part.path)
     if (bytes === undefined) throw new Error(`The manifest names ${part.path}, which is not there`)
-    if (sha256(bytes) !== part.sha256) throw new Error(`The manifest gives another digest for ${part.path}`)
+    if (digestOf(bytes) !== part.sha256) throw new Error(`The manifest gives another digest for ${part.path}`)
   }
   for (const path of [bundlePaths.events, bundlePaths.start, bundlePaths.disclosures]) {
     if (!data.has(path)) throw new Error(`A ${BUNDLE_FORMAT} bundle needs ${path}`)
@@ -175,9 +166,11 @@ function checkAgreement(manifest: BundleManifest, { data, signer, hmacMaster }: 
     throw new Error('The manifest and the HMAC key disagree')
 }
 
-function sumsOf(files: Files): SumLine[] {
-  return [...files].map(([path, bytes]) => ({ path, sha256: sha256(bytes) }))
+function sumsOf(files: DataFiles): SumLine[] {
+  return [...files].map(([path, file]) => ({ path, sha256: digestOf(file) }))
 }
+
+const digestOf = (file: DataFile): string => (file instanceof Uint8Array ? sha256(file) : file.sha256)
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')

@@ -2,7 +2,7 @@ import { bundlePaths, canonical, GENESIS_LINK, toHex } from '@attestry/contracts
 import type { ChainEvent } from '@attestry/kit'
 import * as z from 'zod'
 import type { Narrowed } from './narrow.ts'
-import { GrowingFile, type Outlet } from './written-file.ts'
+import { GrowingFile, type Outlet, type WrittenFile } from './written-file.ts'
 
 /** Salts and values of one event's committed fields, as the column beside the envelope holds them. */
 const Opened = z.array(z.tuple([z.string(), z.string(), z.unknown()]))
@@ -45,9 +45,11 @@ export class ExportLog {
     await this.#disclosures.flush()
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<WrittenFile[]> {
     const start = new GrowingFile(bundlePaths.start, this.#outlet)
     start.add(`${canonical({ frontier: [], prev: toHex(GENESIS_LINK), size: 0 })}\n`)
-    for (const file of [this.#events, this.#disclosures, start]) await file.close()
+    const files: WrittenFile[] = []
+    for (const file of [this.#events, this.#disclosures, start]) files.push(await file.close())
+    return files
   }
 }

@@ -58,6 +58,8 @@ export interface Gathering {
   }
   /** What the reports know in common, up to the period’s end. */
   readonly known: Known
+  /** Every file that was written. */
+  readonly files: readonly WrittenFile[]
   readonly framework: FrameworkPacket | null
   readonly scope: ScopeReconciliation
   readonly observation: Observation[]
@@ -142,12 +144,14 @@ export async function gather(
     for (const file of files.values()) await file.flush()
     progress(seq)
   }
-  await log.close()
+  const written: WrittenFile[] = await log.close()
   const gathered: Gathered[] = []
   for (const { report, totals } of folding.end()) {
     const file = files.get(report.type)
     if (!file) throw new Error(`${report.type} has no files`)
-    gathered.push({ report, totals, rows: file.rows, sample: file.sample, ...(await file.close()) })
+    const { csv, json } = await file.close()
+    gathered.push({ report, totals, rows: file.rows, sample: file.sample, csv, json })
+    written.push(...csv, ...(json ? [json] : []))
   }
   const { judgement, observed } = folding.known
   return {
@@ -156,6 +160,7 @@ export async function gather(
     hidden: log.hidden,
     head: { seq, link, root: toHex(tree.root()), at },
     known: folding.known,
+    files: written.map(({ path, bytes, sha256: digest }) => ({ path, bytes, sha256: digest })),
     framework: framework === null ? null : packetOf(judgement, framework),
     scope: reconciliation.reconcile(scope),
     observation: observed.over(period),

@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createTsa } from '../twin/tsa/index.ts'
-import { now, partsOf, rows, trustOf } from './bundle.fixture.ts'
-import { sealBundle } from './bundle.ts'
+import { now, partsOf, rows, sealInMemory, trustOf } from './bundle.fixture.ts'
 import { fixedKey, reportOf, stamped } from './pdf.fixture.ts'
 import { mostSampleRows } from './gather.ts'
 import { printReport } from './pdf.ts'
@@ -196,7 +195,7 @@ describe('printReport()', () => {
     const signer = localSigner(fixedKey)
     const parts = partsOf(signer, tsa)
     const base = await reportOf({ manifest: parts.manifest, sample: rows })
-    const sealed = await sealBundle({
+    const sealed = await sealInMemory({
       ...parts,
       print: async (tier, signal) =>
         new Map([['report/asset-inventory.pdf', await printReport({ ...base, tier, signal })]]),

@@ -135,7 +135,7 @@ const ALARMING: ReadonlySet<string> = new Set([
   'rotation.break-glass-used',
 ])
 
-function sample(sheet: Sheet, part: Part, { report, sample: rows }: PrintedReport): void {
+function sample(sheet: Sheet, part: Part, { report, sample: rows, attachments }: PrintedReport): void {
   const shown = rows.slice(0, mostSampleRows)
   if (shown.length === 0) {
     paragraph(sheet, part, 'The population is empty: the query found nothing in the period.')
@@ -152,7 +152,7 @@ function sample(sheet: Sheet, part: Part, { report, sample: rows }: PrintedRepor
   paragraph(
     sheet,
     part,
-    `${all ? `All ${count(report.rows)} rows` : `The first ${count(shown.length)} of ${count(report.rows)} rows`}, in ${count(columns.length)} of ${count(report.columns.length)} columns. Instants are in UTC, cut to the second. The attached CSV holds the whole population, every column, and every instant as it was recorded.`,
+    `${all ? `All ${count(report.rows)} rows` : `The first ${count(shown.length)} of ${count(report.rows)} rows`}, in ${count(columns.length)} of ${count(report.columns.length)} columns. Instants are in UTC, cut to the second. ${attachments.size === report.csv.length ? 'The attached CSV' : 'The CSV in the bundle, too large to be attached here,'} holds the whole population, every column, and every instant as it was recorded.`,
     look.muted,
   )
   drawTable(sheet, part, {

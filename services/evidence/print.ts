@@ -13,12 +13,13 @@ const THREADS = 2
 /**
  * Prints reports in threads of their own, which end with the last of them: laying out hundreds of tagged rows takes a
  * second or more, and nothing else of the process may wait for it.
+ * @param jobs each asked for when its turn comes, so that few lie in memory
  * @param printed told how many are done
  * @returns the documents, in the order of the jobs
  * @throws the signal's reason when it ends, or the printing's own error
  */
 export async function printAll(
-  jobs: readonly PrintJob[],
+  jobs: readonly (() => Promise<PrintJob>)[],
   signal: AbortSignal,
   printed: (done: number) => void,
 ): Promise<Uint8Array[]> {
@@ -31,7 +32,7 @@ export async function printAll(
     const worker = new Worker(new URL('./print-thread.ts', import.meta.url))
     try {
       for (const [index, job] of waiting) {
-        documents[index] = await printOn(worker, job, signal)
+        documents[index] = await printOn(worker, await job(), signal)
         printed(++done)
       }
     } finally {

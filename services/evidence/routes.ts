@@ -29,12 +29,13 @@ import {
 import { checkpointOf, listCheckpoints } from './anchors/checkpoints.ts'
 import { consistencyOf, receiptOf } from './anchors/receipts.ts'
 import { anchorWish } from './anchors/schedule.ts'
-import { bundlePath } from './build.ts'
+import { bundlePath } from './bundle-folder.ts'
 import { readRetention } from './audit/retention.ts'
 import { buildCommand, bundleLife, requestBundle, resumeBundle } from './bundle-life.ts'
 import { bundleHmacKey } from './hmac.ts'
 import { adoptKeys, originOf, readKeys, signerRing } from './key-ring.ts'
 import type { EvidenceKeys } from './keys.ts'
+import { reportHandlers } from './report-routes.ts'
 import { scopeHandlers } from './scope-routes.ts'
 import { fingerprint } from './sign.ts'
 
@@ -194,6 +195,7 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
 
   const handlers: Handlers<typeof evidenceHttp> = {
     ...scopeHandlers(host),
+    ...reportHandlers(host, options),
     async requestBundle({ who, body, address, correlation }) {
       const bundle = host.ids.opaque('bundle')
       const { reports, scope, framework, formats, assertion } = body

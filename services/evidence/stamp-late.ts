@@ -1,15 +1,18 @@
-import { createHash } from 'node:crypto'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { bundlePaths, fact } from '@attestry/contracts'
 import { type Host, type Job, Transient } from '@attestry/kit'
 import type { Stamper } from './anchors/stamps.ts'
-import { bundlePath, keepBundle, stampedFact } from './build.ts'
-import { withSignatureToken } from './bundle.ts'
+import { stampedFact } from './build.ts'
+import { bundlePath, keepZip, workPath } from './bundle-folder.ts'
 import { bundleLife } from './bundle-life.ts'
-import { readZip } from './zip-source.ts'
+import { wholeFile } from './bundle-source.ts'
+import { openZipFile } from './zip-file.ts'
+import type { Packable } from './zip-write.ts'
 
 /** Bundles that one turn completes at most. */
 const MOST_A_TURN = 5
+/** Of an ES256 signature in DER. */
+const LARGEST_SIGNATURE = 80
 
 /**
  * Puts the timestamp that was pending beside the signature of sealed bundles. What is signed stays as it is: a PDF
@@ -32,22 +35,26 @@ export async function completeBundles(
     const life = bundleLife(await host.stream(tenant, bundle))
     if (life?.state !== 'sealed' || life.zipSha256 === null || life.completed) continue
     const path = bundlePath(stateDir, tenant, bundle, life.zipSha256)
-    const read = await readZip(await readFile(path))
-    if ('problem' in read) throw new Error(`the file of ${bundle} cannot be read: ${read.problem}`)
-    const signature = read.files.get(bundlePaths.signature)
-    if (signature === undefined) throw new Error(`the file of ${bundle} has no signature`)
+    await using zip = await openZipFile(path)
+    const { source } = zip
+    if ('problem' in source) throw new Error(`the file of ${bundle} cannot be read: ${source.problem}`)
+    const signature = await wholeFile(source, bundlePaths.signature, LARGEST_SIGNATURE)
+    if (signature === null || signature.length === 0)
+      throw new Error(`the file of ${bundle} has no signature`)
     const stamped = await stamp(signature, signal)
     if (stamped.status === 'pending') return
-    const { zip } = withSignatureToken(read.files, stamped.token)
-    const zipSha256 = createHash('sha256').update(zip).digest('hex')
-    await keepBundle(bundlePath(stateDir, tenant, bundle, zipSha256), zip)
+    const files = new Map<string, Packable>(
+      source.paths.map((file) => [file, { chunks: () => source.chunks(file) }]),
+    )
+    const { zipSha256, bytes } = await keepZip(
+      files.set(bundlePaths.signatureToken, stamped.token),
+      `${workPath(stateDir, tenant, bundle)}.zip`,
+      (digest) => bundlePath(stateDir, tenant, bundle, digest),
+    )
     const result = await host.append(tenant, {
       stream: bundle,
       expected: life.position,
-      facts: [
-        stampedFact(bundle, stamped),
-        fact('evidence.bundle-completed', { bundle, zipSha256, bytes: zip.length }),
-      ],
+      facts: [stampedFact(bundle, stamped), fact('evidence.bundle-completed', { bundle, zipSha256, bytes })],
       by: { kind: 'service', id: 'evidence' },
       cause,
     })

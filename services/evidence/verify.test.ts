@@ -12,12 +12,13 @@ import {
   now,
   partsOf,
   rows,
+  type SealedInMemory,
+  sealInMemory,
   sha256,
   text,
   trustOf,
 } from './bundle.fixture.ts'
-import type { SealedBundle } from './bundle.ts'
-import { headerOf, sealBundle } from './bundle.ts'
+import { headerOf } from './bundle.ts'
 import { csvBytes } from './csv.ts'
 import { bundleHmacKey } from './hmac.ts'
 import { generateSigningKey, localSigner } from './sign.ts'
@@ -26,17 +27,17 @@ import { writeSums } from './sums.ts'
 import { requestTimestamp } from './timestamp.ts'
 import type { Trust } from './verify.ts'
 import { verifyBundle } from './verify.ts'
-import { writeZip } from './zip-write.ts'
+import { writeZip } from './zip.fixture.ts'
 
 const random = (length: number) => Uint8Array.from(randomBytes(length))
 const signer = localSigner(generateSigningKey())
 const stranger = localSigner(generateSigningKey())
 const { signal } = new AbortController()
 let tsa: Tsa
-let sealed: SealedBundle
+let sealed: SealedInMemory
 beforeAll(async () => {
   tsa = await createTsa({ clock: () => now, random })
-  sealed = await sealBundle(partsOf(signer, tsa))
+  sealed = await sealInMemory(partsOf(signer, tsa))
 })
 
 type Draft = Map<string, Uint8Array>
@@ -142,7 +143,7 @@ describe('without a key, nobody can', () => {
   })
 
   test('put the signature or the timestamp of another bundle in', async () => {
-    const other = await sealBundle(
+    const other = await sealInMemory(
       partsOf(signer, tsa, {
         hmacMaster: new Uint8Array(32),
         print: async (tier) => {

@@ -72,27 +72,3 @@ export class GrowingFile {
     this.#blocks.push(bytes)
   }
 }
-
-/** An outlet whose files end up in memory, by path. */
-export function memoryOutlet(hash: () => RunningHash): {
-  readonly outlet: Outlet
-  readonly files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>
-} {
-  const files = new Map<string, Uint8Array<ArrayBuffer>>()
-  const open = (path: string): Sink => {
-    const blocks: Uint8Array[] = []
-    return {
-      write: (bytes) => void blocks.push(bytes),
-      close: () => {
-        const whole = new Uint8Array(blocks.reduce((sum, { length }) => sum + length, 0))
-        let at = 0
-        for (const block of blocks) {
-          whole.set(block, at)
-          at += block.length
-        }
-        files.set(path, whole)
-      },
-    }
-  }
-  return { outlet: { open, hash }, files }
-}

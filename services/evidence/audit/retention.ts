@@ -62,7 +62,7 @@ export const expireBundles =
         const folder = join(stateDir, 'bundles', tenant)
         // A bundle that was completed later left its first file beside the second.
         for (const file of await readdir(folder).catch(absent))
-          if (file.startsWith(`${bundle}.`)) await rm(join(folder, file), { force: true })
+          if (file.startsWith(`${bundle}.`)) await rm(join(folder, file), { force: true, recursive: true })
         const facts = [fact('evidence.bundle-expired', { bundle, zipSha256: life.zipSha256 })]
         await host.append(tenant, { stream: bundle, expected: life.position, facts, by, cause })
       }

@@ -6,7 +6,11 @@ import { pairs, paragraph, type Part, write } from './strokes.ts'
 import { artifact } from './table.ts'
 
 /** The first page: what it is, of what, and what vouches for it. */
-export function cover(sheet: Sheet, root: Part, { manifest, report, tier }: PrintedReport): void {
+export function cover(
+  sheet: Sheet,
+  root: Part,
+  { manifest, report, tier, attachments }: PrintedReport,
+): void {
   const { document, width } = sheet
   const part = document.struct('Sect', { title: 'Cover' })
   root.add(part)
@@ -82,7 +86,7 @@ export function cover(sheet: Sheet, root: Part, { manifest, report, tier }: Prin
   paragraph(
     sheet,
     part,
-    'The data digest is the SHA-256 of DATA.SHA256SUMS, which lists every data file of the bundle; it is attached to this document with its timestamp and the CSV. Compare the fingerprint of the signing key with the one that was given to you by another way than this bundle.',
+    `The data digest is the SHA-256 of DATA.SHA256SUMS, which lists every data file of the bundle; it is attached to this document with its timestamp${attachments.size === report.csv.length ? ' and the CSV' : '; the CSV is too large for that and lies in the bundle'}. Compare the fingerprint of the signing key with the one that was given to you by another way than this bundle.`,
     look.muted,
   )
   paragraph(

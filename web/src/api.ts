@@ -15,7 +15,12 @@ type Body<E extends Endpoint> = E['body'] extends z.ZodType
   : { readonly body?: undefined }
 
 /** What a caller gives: path parameters, query and body, each only where the endpoint's table has it. */
-export type RequestOf<E extends Endpoint> = Parameters<E> & Query<E> & Body<E>
+export type RequestOf<E extends Endpoint> = Parameters<E> &
+  Query<E> &
+  Body<E> & {
+    /** Why it is done, in the caller’s words; it stands in the audit log. */
+    readonly reason?: string | undefined
+  }
 export type ReplyOf<E extends Endpoint> = E['reply'] extends z.ZodType ? z.output<E['reply']> : undefined
 
 /** One endpoint as a function, with its line of the table and the address of a request. */
@@ -41,6 +46,7 @@ interface AnyRequest {
   readonly params?: Readonly<Record<string, string>> | undefined
   readonly query?: Readonly<Record<string, Askable>> | undefined
   readonly body?: unknown
+  readonly reason?: string | undefined
 }
 
 /** A path with its parameters filled in and escaped; a missing one is a mistake of ours and throws. */
@@ -78,7 +84,7 @@ async function bodyOf(response: Response): Promise<unknown> {
 async function send(
   endpoint: Endpoint,
   address: string,
-  body: unknown,
+  { body, reason }: AnyRequest,
   fetchIt: typeof fetch,
   presence: Presence,
   signal: AbortSignal | undefined,
@@ -91,6 +97,7 @@ async function send(
       headers: {
         accept: 'application/json',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(reason ? { 'x-attestry-reason': encodeURIComponent(reason) } : {}),
         ...(presence.away() ? { 'x-attestry-background': '1' } : {}),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -107,7 +114,7 @@ function operation(id: string, endpoint: Endpoint, fetchIt: typeof fetch, presen
   const address = (request: AnyRequest): string =>
     pathOf(endpoint.path, request.params) + queryOf(request.query)
   const call = async (request: AnyRequest, signal?: AbortSignal): Promise<unknown> => {
-    const response = await send(endpoint, address(request), request.body, fetchIt, presence, signal)
+    const response = await send(endpoint, address(request), request, fetchIt, presence, signal)
     if (!response.ok) throw new ProblemError(problemFrom(response.status, await bodyOf(response)))
     if (endpoint.reply === null || typeof endpoint.reply === 'string') return undefined
     const parsed = endpoint.reply.safeParse(await bodyOf(response))

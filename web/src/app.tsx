@@ -20,6 +20,7 @@ const Inventory = lazy(() => import('./inventory/inventory.tsx').then((m) => ({ 
 const Vaults = lazy(() => import('./vaults/vaults.tsx').then((m) => ({ default: m.Vaults })))
 const Compliance = lazy(() => import('./compliance/compliance.tsx').then((m) => ({ default: m.Compliance })))
 const Evidence = lazy(() => import('./evidence/evidence.tsx').then((m) => ({ default: m.Evidence })))
+const VerifyBundle = lazy(() => import('./evidence/verify.tsx').then((m) => ({ default: m.VerifyBundle })))
 const Activity = lazy(() => import('./activity/activity.tsx').then((m) => ({ default: m.Activity })))
 const Settings = lazy(() => import('./settings/settings.tsx').then((m) => ({ default: m.Settings })))
 const Operations = lazy(() => import('./operations/operations.tsx').then((m) => ({ default: m.Operations })))
@@ -65,6 +66,7 @@ export function App() {
         <Route path="/vaults" component={Vaults} />
         <Route path="/compliance" component={Compliance} />
         <Route path="/evidence" component={Evidence} />
+        <Route path="/evidence/verify" component={VerifyBundle} />
         <Route path="/activity" component={Activity} />
         <Route path="/settings/:part?" component={Settings} />
         <Route path="/operations" component={Operations} />

@@ -47,7 +47,8 @@ const PAGES: readonly (readonly [name: string, address: string, shows: string])[
   ['compliance', '/compliance', 'CIS Microsoft Azure'],
   ['rules', '/compliance?part=rules&rule=P001', 'All Secrets Have Expiry Dates'],
   ['score', '/compliance?part=score', 'Bands'],
-  ['evidence', '/evidence', 'Verify a bundle'],
+  ['evidence', '/evidence', 'Anchor now'],
+  ['verify', '/evidence/verify', 'nothing is uploaded'],
   ['activity', '/activity', 'Verify the chain'],
   ['people', '/settings/people', 'vera viewer'],
   ['auditors', '/settings/auditors', 'Example Assurance'],
@@ -190,7 +191,13 @@ describe('the main path', () => {
     const { page } = seen
     await signIn(page)
     await page.getByRole('button', { name: 'Build a bundle' }).click()
+    await page.getByLabel('For', { exact: true }).selectOption('soc2-2017')
     await page.getByRole('button', { name: 'Last month' }).click()
+    await page.getByLabel('Days of the time zone').selectOption('UTC')
+    await page.getByText('All production vaults of Contoso').waitFor()
+    await page.getByText('Narrow it to').click()
+    await page.getByLabel('Tags').fill('env=prod')
+    await page.getByText('Only tags env=prod.').waitFor()
     await page.getByRole('button', { name: 'Build', exact: true }).click()
     await page.getByRole('dialog', { name: 'Prove it is you' }).waitFor()
     expect(await violations(page)).toEqual([])
@@ -210,10 +217,18 @@ describe('the main path', () => {
       .waitFor()
     const sealed = page.locator('.bundle').first()
     await sealed.getByText('Sealed').waitFor()
+    await sealed.getByText('For SOC 2').waitFor()
+    await sealed.getByText('Narrowed to env=prod').waitFor()
     await sealed.getByText('local, not independent').waitFor()
     const downloading = page.waitForEvent('download')
     await sealed.getByRole('link', { name: /Download/ }).click()
     expect((await downloading).suggestedFilename()).toBe('evidence.zip')
+    await sealed.getByRole('button', { name: 'Invite an auditor' }).click()
+    await page.getByText('They see this one bundle').waitFor()
+    await page.getByLabel('Name and firm').fill('Ada, Example Assurance')
+    await page.getByRole('button', { name: 'Invite', exact: true }).click()
+    await page.getByText('/enter#').waitFor()
+    expect(server.world.auditors[0]?.bundles).toHaveLength(1)
   })
 
   test('a refresh leaves the focus where it is', async () => {
@@ -276,6 +291,28 @@ describe('what a role may not do', () => {
     expect(await page.getByRole('link', { name: 'Evidence' }).count()).toBe(0)
     await page.goto(`${server.url}/evidence`)
     await page.getByText('Tenant administrator, Security administrator or Auditor').waitFor()
+    expect(await violations(page)).toEqual([])
+  })
+})
+
+describe('an auditor', () => {
+  test('is offered evidence and the ledger, nothing else, and verifies a dropped bundle in the page', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await signIn(page, 'a. audit', 'an auditor reads all')
+    const links = page.getByRole('navigation', { name: 'Pages' }).getByRole('link')
+    await links.first().waitFor()
+    expect((await links.allTextContents()).map((text) => text.replace(/[^a-z ]/gi, '').trim())).toEqual([
+      'Evidence',
+      'Activity',
+    ])
+    await page.goto(`${server.url}/evidence/verify`)
+    const buffer = Buffer.from('no zip at all')
+    await page.setInputFiles('.drop input', { name: 'b.zip', mimeType: 'application/zip', buffer })
+    await page.getByRole('button', { name: 'Verify', exact: true }).click()
+    await page.getByText('This bundle does NOT verify.').waitFor()
+    await page.getByText('it is no zip, is cut off').waitFor()
+    expect(seen.complaints).toEqual([])
     expect(await violations(page)).toEqual([])
   })
 })

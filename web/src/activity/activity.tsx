@@ -10,6 +10,7 @@ import { createAction } from '../reading.ts'
 import { rolesNeeded } from '../session/roles.ts'
 import { useSession } from '../session/session.tsx'
 import { startOfDay } from '../evidence/period.ts'
+import { Receipt } from '../evidence/receipt.tsx'
 import { duration, localZone } from '../time.ts'
 import { Button } from '../ui/button.tsx'
 import { Code } from '../ui/copy.tsx'
@@ -250,6 +251,7 @@ function Ledger() {
                 The link is the SHA-256 of the link before it and this event: change one event and every link
                 after it is another.
               </p>
+              <Receipt seq={row().seq} />
               <Button onClick={() => address.set({ actor: row().actorId })}>All by {actor(row())}</Button>
             </div>
           </SidePanel>

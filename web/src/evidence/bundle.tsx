@@ -1,9 +1,9 @@
 import { BundleRow } from '@attestry/contracts/http'
 import Download from 'lucide-solid/icons/download'
-import { createEffect, createMemo, For, on, Show } from 'solid-js'
+import { createEffect, createMemo, createSignal, For, on, Show } from 'solid-js'
 import { api } from '../api.ts'
 import { useLive } from '../live.tsx'
-import { bytes, count } from '../numbers.ts'
+import { bytes, count, counted } from '../numbers.ts'
 import { createAction } from '../reading.ts'
 import { useProof } from '../session/proof.tsx'
 import { useSession } from '../session/session.tsx'
@@ -15,7 +15,9 @@ import { Instant } from '../ui/instant.tsx'
 import { ProblemNotice } from '../ui/notice.tsx'
 import { Progress } from '../ui/progress.tsx'
 import { createWatch } from '../watch.ts'
+import { InviteAuditor, type Link, LinkShown } from '../settings/invite.tsx'
 import { REPORTS } from './reports.ts'
+import { FRAMEWORKS } from './wish.ts'
 
 const STATES: Readonly<Record<BundleRow['state'], { word: string; tone: Tone }>> = {
   queued: { word: 'Queued', tone: 'low' },
@@ -61,6 +63,8 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
   })
   const ended = (): boolean => bundle().state === 'failed' || bundle().state === 'cancelled'
   const zone = localZone()
+  const [inviting, setInviting] = createSignal(false)
+  const [link, setLink] = createSignal<Link>()
   return (
     <li class="bundle" data-fresh={props.fresh ? '' : undefined} data-state={bundle().state}>
       <header class="bundle-head">
@@ -91,6 +95,15 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
               Build after all
             </Button>
           </Show>
+          <Show when={bundle().state === 'sealed' && may(api.gateway.inviteAuditor)}>
+            <Button
+              kind="quiet"
+              onClick={() => setInviting(true)}
+              title="A link for an auditor who sees this bundle and nothing else."
+            >
+              Invite an auditor
+            </Button>
+          </Show>
           <Show when={bundle().state === 'sealed' && may(api.evidence.downloadBundle)}>
             <a
               class="button"
@@ -106,6 +119,16 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
           </Show>
         </span>
       </header>
+      <Show when={bundle().framework}>
+        {(framework) => <p class="bundle-for">For {FRAMEWORKS[framework()]}</p>}
+      </Show>
+      <Show when={bundle().scope}>
+        {(scope) => (
+          <p class="soft" title={narrowedTo(scope())}>
+            Narrowed to {narrowedTo(scope())}
+          </p>
+        )}
+      </Show>
       <ul class="bundle-reports">
         <For each={bundle().reports}>{(report) => <li>{REPORTS[report].name}</li>}</For>
         <li class="faint">
@@ -113,6 +136,13 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
         </li>
       </ul>
       <ProblemNotice problem={cancel.problem() ?? resume.problem()} />
+      <InviteAuditor
+        open={inviting()}
+        onClose={() => setInviting(false)}
+        onInvited={setLink}
+        bundle={bundle().bundle}
+      />
+      <LinkShown link={link()} onClose={() => setLink(undefined)} />
       <Show when={isOpen(bundle())}>
         <div class="scan-progress">
           <Progress
@@ -199,6 +229,15 @@ export function Bundle(props: { bundle: BundleRow; fresh: boolean }) {
       </Show>
     </li>
   )
+}
+
+/** Counts of what a bundle is narrowed to: names of tags, and how many vaults and subscriptions. */
+function narrowedTo({ subscriptions, vaults, tags }: NonNullable<BundleRow['scope']>): string {
+  return [
+    ...(subscriptions.length > 0 ? [counted(subscriptions.length, 'subscription')] : []),
+    ...(vaults.length > 0 ? [counted(vaults.length, 'vault')] : []),
+    ...tags.map(([name, value]) => (value ? `${name}=${value}` : name)),
+  ].join(', ')
 }
 
 function Stamp(props: { timestamp: BundleRow['timestamp'] }) {

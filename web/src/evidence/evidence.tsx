@@ -12,7 +12,9 @@ import { Empty, ProblemNotice, Refused, Skeleton } from '../ui/notice.tsx'
 import { PageHead } from '../ui/panel.tsx'
 import { BuildBundle } from './build.tsx'
 import { Bundle } from './bundle.tsx'
+import { Checkpoints } from './checkpoints.tsx'
 import { Handover } from './handover.tsx'
+import { Retention } from './retention.tsx'
 
 /** Bundles: build, watch, fetch, and how anybody verifies them. */
 export function Evidence() {
@@ -92,6 +94,12 @@ function Bundles() {
         </div>
         <div class="column-side">
           <Handover />
+          <Show when={may(api.evidence.listCheckpoints)}>
+            <Checkpoints />
+          </Show>
+          <Show when={may(api.audit.readRetention)}>
+            <Retention />
+          </Show>
         </div>
       </div>
       <BuildBundle

@@ -7,16 +7,7 @@ import { CopyButton } from '../ui/copy.tsx'
 import { ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { Panel } from '../ui/panel.tsx'
 import { COMMANDS, grouped } from './reports.ts'
-
-/** Offers a text as a file, made in the browser. */
-function save(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'application/x-pem-file' }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  URL.revokeObjectURL(url)
-}
+import { save } from './save.ts'
 
 /** What an auditor is given by another way than the bundle, and how to verify with tools of their own. */
 export function Handover() {
@@ -40,6 +31,9 @@ export function Handover() {
           </For>
         </ol>
         <p class="faint">Run inside the unzipped bundle, with the two files below beside it.</p>
+        <p>
+          <a href="/evidence/verify">Or drop a bundle on a page that verifies it here</a>
+        </p>
       </Panel>
       <Panel title="Hand over by another way" class="keys">
         <p class="soft">
@@ -78,6 +72,25 @@ export function Handover() {
                   signer.pub
                 </button>
               </div>
+              <Show when={known().checkpointVerifier}>
+                {(line) => (
+                  <div class="handed">
+                    <p>
+                      <strong>checkpoint.vkey</strong>{' '}
+                      <span class="faint">the log’s key: who signed the checkpoints</span>
+                    </p>
+                    <button
+                      type="button"
+                      class="button"
+                      data-kind="plain"
+                      onClick={() => save('checkpoint.vkey', `${line()}\n`)}
+                    >
+                      <Download size={14} aria-hidden="true" />
+                      checkpoint.vkey
+                    </button>
+                  </div>
+                )}
+              </Show>
               <For each={known().tsa}>
                 {(tsa, i) => (
                   <div class="handed">

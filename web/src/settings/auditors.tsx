@@ -4,15 +4,12 @@ import { createSignal, For, Show } from 'solid-js'
 import { api } from '../api.ts'
 import { useLive } from '../live.tsx'
 import { createAction, createReading } from '../reading.ts'
-import { linkOf } from '../session/enter.tsx'
 import { NOT_PROVED, useProof } from '../session/proof.tsx'
 import { Badge, type Tone } from '../ui/badge.tsx'
 import { Button } from '../ui/button.tsx'
-import { CopyButton } from '../ui/copy.tsx'
-import { Dialog } from '../ui/dialog.tsx'
-import { Field } from '../ui/field.tsx'
 import { Instant } from '../ui/instant.tsx'
 import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
+import { InviteAuditor, type Link, LinkShown } from './invite.tsx'
 
 const TONES: Readonly<Record<AuditorRow['state'], Tone>> = {
   invited: 'low',
@@ -20,7 +17,6 @@ const TONES: Readonly<Record<AuditorRow['state'], Tone>> = {
   expired: 'plain',
   revoked: 'plain',
 }
-const DAY_MS = 86_400_000
 
 /** Auditors from outside: a link that opens one session, until a time. A link is shown once. */
 export function Auditors() {
@@ -28,18 +24,8 @@ export function Auditors() {
   const proof = useProof()
   const auditors = createReading(api.gateway.listAuditors, () => ({ query: { limit: 200 } }))
   const [inviting, setInviting] = createSignal(false)
-  const [shown, setShown] = createSignal<{ name: string; secret: string }>()
+  const [shown, setShown] = createSignal<Link>()
   const refresh = (): void => live.touch([api.gateway.listAuditors.id])
-  const invite = createAction(async (name: string, days: number) => {
-    const until = new Date(Date.now() + days * DAY_MS).toISOString()
-    const reply = await proof.guarded(() =>
-      api.gateway.inviteAuditor({ body: { name, until, bundles: null } }),
-    )
-    if (reply === NOT_PROVED) return
-    setInviting(false)
-    setShown({ name, secret: reply.secret })
-    refresh()
-  })
   const issue = createAction(async (row: AuditorRow) => {
     const reply = await proof.guarded(() =>
       api.gateway.issueAuditorLink({ params: { auditor: row.auditor } }),
@@ -148,98 +134,8 @@ export function Auditors() {
           </Show>
         )}
       </Show>
-      <Invite
-        open={inviting()}
-        onClose={() => setInviting(false)}
-        busy={invite.busy()}
-        problem={<ProblemNotice problem={invite.problem()} />}
-        onInvite={(name, days) => void invite.run(name, days)}
-      />
-      <Dialog
-        open={shown() !== undefined}
-        onClose={() => setShown(undefined)}
-        title="The link, shown once"
-        description="It opens one session and nothing more. Hand it over by a way that only its reader sees."
-      >
-        <Show when={shown()}>
-          {(link) => (
-            <div class="stack">
-              <p>
-                For <strong>{link().name}</strong>
-              </p>
-              <div class="command">
-                <code tabindex="0">{linkOf(window.location.origin, link().secret)}</code>
-                <CopyButton text={linkOf(window.location.origin, link().secret)} label="Copy the link" />
-              </div>
-              <div class="dialog-actions">
-                <Button kind="primary" onClick={() => setShown(undefined)}>
-                  Done
-                </Button>
-              </div>
-            </div>
-          )}
-        </Show>
-      </Dialog>
+      <InviteAuditor open={inviting()} onClose={() => setInviting(false)} onInvited={setShown} />
+      <LinkShown link={shown()} onClose={() => setShown(undefined)} />
     </div>
-  )
-}
-
-function Invite(props: {
-  open: boolean
-  busy: boolean
-  problem: ReturnType<typeof ProblemNotice>
-  onClose: () => void
-  onInvite: (name: string, days: number) => void
-}) {
-  const [name, setName] = createSignal('')
-  const [days, setDays] = createSignal(14)
-  return (
-    <Dialog
-      open={props.open}
-      onClose={props.onClose}
-      title="Invite an auditor"
-      description="They get a link, no password. Their door closes by itself."
-    >
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault()
-          props.onInvite(name(), days())
-        }}
-      >
-        <Field label="Name and firm">
-          {(id) => (
-            <input
-              id={id}
-              type="text"
-              required
-              maxLength={200}
-              value={name()}
-              onInput={(event) => setName(event.currentTarget.value)}
-            />
-          )}
-        </Field>
-        <Field label="Days until the door closes, at most 90">
-          {(id) => (
-            <input
-              id={id}
-              type="number"
-              required
-              min={1}
-              max={90}
-              value={days()}
-              onInput={(event) => setDays(event.currentTarget.valueAsNumber)}
-            />
-          )}
-        </Field>
-        {props.problem}
-        <div class="dialog-actions">
-          <Button onClick={props.onClose}>Cancel</Button>
-          <Button kind="primary" type="submit" busy={props.busy}>
-            Invite
-          </Button>
-        </div>
-      </form>
-    </Dialog>
   )
 }

@@ -90,7 +90,8 @@ export const PLACES: readonly Place[] = [
     name: 'Settings',
     key: 's',
     group: 'System',
-    needs: http.gateway.licenseStatus,
+    // An auditor has nothing to set; their own account is at /settings/account.
+    needs: http.discovery.listEnvironments,
     words: 'people users roles environments licence',
   },
   {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { BundleRow, Session } from '@attestry/contracts/http'
 import { DAY, type Handlers, iso, page, refuse, type SignedIn, STEP_MS, watch } from './answers.fixture.ts'
 import { auditHandlers, auditorHandlers } from './audit.fixture.ts'
+import { checkpointHandlers } from './checkpoints.fixture.ts'
 import { discoveryHandlers } from './discovery.fixture.ts'
 import { rotationHandlers } from './rotation.fixture.ts'
 import { syncHandlers } from './sync.fixture.ts'
@@ -167,15 +168,22 @@ export function makeHandlers(world: World): Handlers {
       },
       rotateKey: () => ({ fingerprint: createHash('sha256').update('rotated').digest('hex') }),
       readBundleHmacKey: () => ({ keyId: 'secret-key-1', key: '00'.repeat(32) }),
-      listCheckpoints: () => ({ items: [], next: null, total: 0 }),
-      readCheckpoint: () => refuse(404, 'no-such-checkpoint', 'There is no such checkpoint.'),
-      anchorNow: () => undefined,
-      readScope: () => ({ statement: null, listing: null }),
+      ...checkpointHandlers(world),
+      exportReport: () => new TextEncoder().encode('\u{feff}"seq"\r\n'),
+      readScope: () => ({
+        statement: {
+          statement:
+            'All production vaults of Contoso and what depends on them; the sandbox is out of scope.',
+          subscriptions: [],
+          vaults: [],
+          by: 'operator-1',
+          at: iso(Date.now() - 20 * DAY),
+        },
+        listing: null,
+      }),
       declareScope: () => undefined,
       importListing: () =>
         refuse(400, 'listing-unreadable', 'The listing must be the JSON array that az resource list prints.'),
-      readReceipt: () => refuse(409, 'not-anchored', 'No checkpoint holds this event yet.'),
-      readConsistency: () => refuse(404, 'no-such-checkpoint', 'There is no such checkpoint.'),
       readKeys: () => ({
         signer: {
           kind: 'local' as const,

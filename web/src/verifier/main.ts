@@ -1,4 +1,4 @@
-import { bytesOfBlob, openZip, sha256InScript, type Trust, verifyBundle } from '@attestry/evidence/verify'
+import { verdictWords, verifyFiles } from './files.ts'
 
 /* The verifier as one file: the same core as the command line, with files that are dropped on it. */
 
@@ -8,7 +8,6 @@ const field = (id: string): HTMLInputElement => {
   return found
 }
 const fileOf = (id: string): File | null => field(id).files?.[0] ?? null
-const textOf = async (id: string): Promise<string | null> => (await fileOf(id)?.text()) ?? null
 const verdictLine = document.querySelector('#verdict')
 const list = document.querySelector('#checks')
 
@@ -18,22 +17,18 @@ async function verify(): Promise<void> {
   say('Verifying …')
   const bundle = fileOf('bundle')
   if (bundle === null) return void say('Choose a bundle first.')
-  const checkpoint = await textOf('checkpoint')
-  const [from, to] = [field('from').value.trim(), field('to').value.trim()]
-  const trust: Trust = {
-    signerPublicKeyPem: await textOf('signer'),
-    tsaRootsPem: await textOf('roots'),
-    ...(checkpoint === null ? {} : { checkpointVerifiers: checkpoint }),
-    ...(from || to ? { period: { from, to } } : {}),
-    now: new Date(),
-    sha256: sha256InScript,
-  }
-  const other = fileOf('against')
-  const verdictOf = async (file: File, more: Partial<Trust> = {}) =>
-    verifyBundle(await openZip(bytesOfBlob(file)), { ...trust, ...more })
-  const head = other === null ? null : (await verdictOf(other)).manifest?.ledger.head
-  const known = head ? [{ seq: head.seq, link: head.link }] : []
-  const verdict = await verdictOf(bundle, { known })
+  const verdict = await verifyFiles(
+    {
+      bundle,
+      signer: fileOf('signer'),
+      roots: fileOf('roots'),
+      checkpoint: fileOf('checkpoint'),
+      against: fileOf('against'),
+      from: field('from').value.trim(),
+      to: field('to').value.trim(),
+    },
+    new Date(),
+  )
   for (const { id, ok, title, detail } of verdict.checks) {
     const line = document.createElement('li')
     line.dataset['ok'] = String(ok)
@@ -41,16 +36,15 @@ async function verify(): Promise<void> {
     line.textContent = `${title}: ${detail}`
     list?.append(line)
   }
-  say(
-    !verdict.ok
-      ? 'This bundle does NOT verify.'
-      : verdict.timestamped
-        ? 'This bundle verifies.'
-        : 'This bundle verifies, but nobody vouches for its time yet.',
-  )
+  say(verdictWords(verdict))
 }
 
-field('verify').addEventListener('click', () => void verify())
+field('verify').addEventListener('click', () => {
+  verify().catch((error: unknown) => {
+    // A file that was moved or changed while it was read.
+    if (verdictLine) verdictLine.textContent = `The files could not be read: ${String(error)}`
+  })
+})
 const drop = document.querySelector('#drop')
 drop?.addEventListener('dragover', (event) => event.preventDefault())
 drop?.addEventListener('drop', (event) => {

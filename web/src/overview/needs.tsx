@@ -9,6 +9,7 @@ import { Severity } from '../ui/badge.tsx'
 import { Instant } from '../ui/instant.tsx'
 import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { Panel } from '../ui/panel.tsx'
+import { RotationsNeed } from './rotations-need.tsx'
 
 /** What needs somebody now: the worst open findings, each with what to do. */
 export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.readScore.endpoint>> }) {
@@ -34,6 +35,7 @@ export function Needs(props: { score: Reading<ReplyOf<typeof api.compliance.read
         </a>
       }
     >
+      <RotationsNeed />
       <ProblemNotice problem={findings.problem()} again={findings.again} />
       <Show
         when={findings.data()}

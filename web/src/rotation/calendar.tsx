@@ -39,7 +39,7 @@ export function Calendar(props: { address: RotationAddress }) {
     )
   return (
     <>
-      <div class="filters">
+      <div class="filters rotation-bar">
         <Button
           square
           aria-label="The month before"

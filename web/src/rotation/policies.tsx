@@ -134,7 +134,7 @@ export function Policies(props: { address: RotationAddress; settings: Settings |
   const fresh = () => props.address.get('new')
   return (
     <>
-      <div class="filters" role="search">
+      <div class="filters rotation-bar" role="search">
         <SearchBox
           label="Search policies"
           value={props.address.get('search')}

@@ -1,9 +1,6 @@
 import type { Counter } from '@attestry/contracts'
-import type { FleetHealth, InstallRow, TrendDay } from '@attestry/contracts/http'
+import { type FleetHealth, type InstallRow, isSilent, type TrendDay } from '@attestry/contracts/http'
 import { installOf, seenPrefix } from './seen.ts'
-
-/** An install that was not heard of for so long is silent: five of the eight-hourly writes were missed. */
-export const SILENT_AFTER_MS = 48 * 3_600_000
 
 /** Where a licence has no limit of its own, so many installs have a place. */
 export const MOST_SEATS = 1000
@@ -23,9 +20,6 @@ export const isSilentSince = (
 const PAGE = 1000
 /** A look at the fleet lists at most so many pages: 200,000 installs. */
 const MOST_PAGES = 200
-
-export const isSilent = (install: InstallRow, now: Date): boolean =>
-  now.getTime() - Date.parse(install.seenAt) > SILENT_AFTER_MS
 
 /** Every install of a licence, or of all; `complete` is false where there are more than one look covers. */
 export async function listSeen(
@@ -85,7 +79,7 @@ export async function findInstalls(
       const install = installOf(name, metadata)
       if (!install) continue
       if (f.version !== undefined && install.version !== f.version) continue
-      if (f.silent !== undefined && isSilent(install, page.now) !== f.silent) continue
+      if (f.silent !== undefined && isSilent(install, page.now.getTime()) !== f.silent) continue
       items.push(install)
     }
     if (found.list_complete) return { items, next: null }
@@ -125,7 +119,7 @@ export function healthOf(
     at: now.toISOString(),
     installs: installs.length,
     complete,
-    silent: installs.filter((i) => isSilent(i, now)).length,
+    silent: installs.filter((i) => isSilent(i, now.getTime())).length,
     sendCounts: installs.filter((i) => i.counts !== null).length,
     versions: counted(installs.map((i) => i.version)),
     tiers: counted(installs.map((i) => tierOf.get(i.license) ?? 'unknown')),
@@ -136,6 +130,6 @@ export function healthOf(
 
 /** A day's point of the trends: sums over the installs that were heard of lately. */
 export const dayOf = (installs: readonly InstallRow[], now: Date): TrendDay => {
-  const heard = installs.filter((i) => !isSilent(i, now))
+  const heard = installs.filter((i) => !isSilent(i, now.getTime()))
   return { day: now.toISOString().slice(0, 10), installs: heard.length, totals: totalsOf(heard) }
 }

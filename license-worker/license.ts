@@ -36,7 +36,7 @@ export function decide(now: License, wish: Wish): License | Refused<WishRefusal>
     case 'extend':
       return Date.parse(wish.expiresAt) > Date.parse(now.expiresAt)
         ? { ...now, expiresAt: wish.expiresAt }
-        : refuse('not-later', `The licence already lasts until ${now.expiresAt}.`)
+        : refuse('not-later', `The licence already lasts until ${now.expiresAt.slice(0, 10)}.`)
     case 'change-tier':
       return {
         ...now,
@@ -63,6 +63,7 @@ export function changeOf(before: License, after: License): string {
   if (before.tier !== after.tier) parts.push(`tier ${before.tier} → ${after.tier}`)
   if (before.installs !== after.installs)
     parts.push(`installs ${before.installs ?? 'no limit'} → ${after.installs ?? 'no limit'}`)
-  if (before.expiresAt !== after.expiresAt) parts.push(`until ${before.expiresAt} → ${after.expiresAt}`)
+  if (before.expiresAt !== after.expiresAt)
+    parts.push(`until ${before.expiresAt.slice(0, 10)} → ${after.expiresAt.slice(0, 10)}`)
   return parts.join(', ') || 'nothing changed'
 }

@@ -3,6 +3,7 @@ import {
   type AuditRow,
   type LicenseRow,
   LicenseState,
+  SOON_DAYS,
   type Standing,
   type VendorRole,
 } from '@attestry/contracts/http'
@@ -129,11 +130,9 @@ export const byContact = (sql: SqlStorage, email: string): LicenseRow[] =>
     .toArray()
     .map(rowOf)
 
-/** Days before its end at which a licence is said to end soon. */
-const SOON_DAYS = 30
 const soonAfter = (now: string): string => new Date(Date.parse(now) + SOON_DAYS * 86_400_000).toISOString()
 
-/** How a licence stands at `?1`, soon being `?2`; SQL, one condition each, that exclude each other. */
+/** `standingOf()` in SQL, at `?1`, soon being until `?2`. */
 const STANDINGS: Readonly<Record<Standing, string>> = {
   active: "state = 'active' and expires_at > ?2",
   expiring: "state = 'active' and expires_at > ?1 and expires_at <= ?2",
@@ -249,10 +248,12 @@ export function listAudit(
       role: VendorRole
       action: string
       license: string | null
+      customer: string | null
       detail: string
     }>(
-      `select id, at, by_name, role, action, license, detail from audit
-       where (?1 is null or license = ?1) and id < ?2 order by id desc limit ?3`,
+      `select a.id, a.at, a.by_name, a.role, a.action, a.license, l.customer, a.detail
+       from audit a left join license l on l.license = a.license
+       where (?1 is null or a.license = ?1) and a.id < ?2 order by a.id desc limit ?3`,
       f.license ?? null,
       f.before ?? Number.MAX_SAFE_INTEGER,
       f.limit,

@@ -89,7 +89,7 @@ export class Registry extends DurableObject {
       if (this.#licenseOf(key.digest) !== null) return toldBefore
       writeLicense(this.#sql, license, by.at)
       this.#addKey(license.license, key, by.at)
-      note(this.#sql, by, 'issue', license.license, `${license.tier} until ${license.expiresAt}`)
+      note(this.#sql, by, 'issue', license.license, `${license.tier} until ${license.expiresAt.slice(0, 10)}`)
       this.#projector.changed(license.license)
       return null
     })
@@ -135,7 +135,7 @@ export class Registry extends DurableObject {
         license,
       )
       this.#addKey(license, key, by.at)
-      note(this.#sql, by, 'rotate-key', license, `the old key works until ${oldUntil}`)
+      note(this.#sql, by, 'rotate-key', license, `the old key works until ${oldUntil.slice(0, 10)}`)
       this.#projector.changed(license)
       return null
     })

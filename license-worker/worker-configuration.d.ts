@@ -56,6 +56,8 @@ interface Env {
   readonly REGISTRY: DurableObjectNamespace<import('./registry.ts').Registry>
   readonly BY_ADDRESS: RateLimit
   readonly BY_KEY: RateLimit
+  /** Files of the fleet view; absent where it was not built. */
+  readonly ASSETS?: { fetch(request: Request): Promise<Response> }
   /** Ed25519 keys, the newest first: `[{ "kid": "2026-01", "jwk": { … } }]`. A secret. */
   readonly SIGNING_KEYS: string
   /** Who may use the vendor's API: `[{ "name": "anna", "role": "manager", "sha256": "…" }]`. A secret. */

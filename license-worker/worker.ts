@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { fleetView } from './fleet-view.ts'
 import { mailerOf } from './mail.ts'
 import { problem } from './problem.ts'
 import { daily } from './scheduled.ts'
@@ -19,6 +20,9 @@ app.post('/v1/validate', (c) =>
     later: (work) => c.executionCtx.waitUntil(work),
   }),
 )
+
+app.get('/fleet', (c) => fleetView(c.req.raw, c.env))
+app.get('/fleet/*', (c) => fleetView(c.req.raw, c.env))
 
 bindVendor(app, { fetchIt: (input, init) => fetch(input, init), now: () => new Date() })
 

@@ -26,9 +26,30 @@ const endpoints = <const E extends Record<string, VendorEndpoint>>(table: E): E 
 export const LicenseState = z.enum(['active', 'suspended', 'revoked'])
 export type LicenseState = z.infer<typeof LicenseState>
 
-/** How a licence stands now, in ways that exclude each other. Soon is within 30 days. */
+/** How a licence stands now, in ways that exclude each other. */
 export const Standing = z.enum(['active', 'expiring', 'expired', 'suspended', 'revoked'])
 export type Standing = z.infer<typeof Standing>
+
+/** Days before its end at which a licence ends soon. */
+export const SOON_DAYS = 30
+
+/** How a licence stands at a time, milliseconds. */
+export function standingOf(
+  license: { readonly state: LicenseState; readonly expiresAt: string },
+  now: number,
+): Standing {
+  if (license.state !== 'active') return license.state
+  const left = Date.parse(license.expiresAt) - now
+  if (left <= 0) return 'expired'
+  return left <= SOON_DAYS * 86_400_000 ? 'expiring' : 'active'
+}
+
+/** Hours after which an install that was not heard of is silent: five of the eight-hourly writes were missed. */
+export const SILENT_AFTER_HOURS = 48
+
+/** Whether an install is silent at a time, milliseconds. */
+export const isSilent = (install: { readonly seenAt: string }, now: number): boolean =>
+  now - Date.parse(install.seenAt) > SILENT_AFTER_HOURS * 3_600_000
 
 export const LicenseRow = z.object({
   license: OpaqueId,
@@ -72,6 +93,8 @@ export const AuditRow = z.object({
   role: VendorRole,
   action: z.string(),
   license: OpaqueId.nullable(),
+  /** Whose licence; null once erased, or where it was about none. */
+  customer: z.string().nullable(),
   /** What was changed, in words; never a key, a name or an address. */
   detail: z.string(),
 })

@@ -1,5 +1,5 @@
 import { useSearchParams } from '@solidjs/router'
-import { queryOf } from './api.ts'
+import { queryOf } from './operation.ts'
 
 /** What a page is asked to show, kept in its address: names of the parameters it reads. */
 export interface Address<N extends string> {

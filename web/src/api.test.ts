@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { makeApi, pathOf, queryOf } from './api.ts'
+import { makeApi } from './api.ts'
+import { pathOf, queryOf } from './operation.ts'
 import { ProblemError } from './problem.ts'
 
 /** Somebody is at the page. */

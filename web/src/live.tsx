@@ -1,33 +1,16 @@
 import { useQueryClient } from '@tanstack/solid-query'
-import { createContext, createSignal, onCleanup, onMount, type ParentProps, useContext } from 'solid-js'
+import { createSignal, onCleanup, onMount, type ParentProps } from 'solid-js'
 import * as z from 'zod'
 import { api } from './api.ts'
 import { isStale, staleAfter } from './freshness.ts'
+import { type Live, LiveContext, type LiveState } from './live-context.ts'
 import { problemOf } from './problem.ts'
 import { backoffMs, openEvents } from './sse.ts'
 
+export { useLive } from './live-context.ts'
+
 /** What the feed says of an event: its type and place, never its content. */
 const Note = z.object({ type: z.string(), seq: z.number() })
-
-export type LiveState = 'connecting' | 'live' | 'reconnecting'
-
-export interface Live {
-  state(): LiveState
-  /** The newest event that the feed told of; 0 before the first. */
-  seq(): number
-  /** Marks reads as old (operation ids or services): what is on screen is read again, now and a moment later. */
-  touch(reads: Iterable<string>): void
-  /** Calls back when this operation becomes stale; answers how to stop. */
-  onStale(operationId: string, listener: () => void): () => void
-}
-
-const Context = createContext<Live>()
-
-export function useLive(): Live {
-  const live = useContext(Context)
-  if (!live) throw new Error('useLive needs LiveFeed above it')
-  return live
-}
 
 const EVERYTHING = ['discovery', 'compliance', 'evidence', 'gateway'] as const
 
@@ -118,7 +101,7 @@ export function LiveFeed(props: ParentProps) {
       return () => listeners.delete(entry)
     },
   }
-  return <Context.Provider value={live}>{props.children}</Context.Provider>
+  return <LiveContext.Provider value={live}>{props.children}</LiveContext.Provider>
 }
 
 /** An event's note, or undefined for what this version does not understand (a newer server may say more). */

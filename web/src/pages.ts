@@ -1,6 +1,6 @@
 import type { Problem } from '@attestry/contracts/http'
 import { batch, createEffect, createSignal, on, onCleanup, untrack } from 'solid-js'
-import { useLive } from './live.tsx'
+import { type Live, useLive } from './live-context.ts'
 import { problemOf } from './problem.ts'
 
 /** One answer of a paged endpoint. */
@@ -30,14 +30,15 @@ const THEN = 1000
 
 /**
  * Reads a cursor-paged list. `question` is anything that, when it changes, makes it another list; `read` asks one
- * page. The list reads itself again, as far as it was read, when the live feed says that `operationId` is stale.
+ * page. The list reads itself again, as far as it was read, when the live feed, or what stands in for it, says that
+ * `operationId` is stale.
  */
 export function createPages<T>(
   operationId: string,
   question: () => unknown,
   read: (after: string | undefined, limit: number, signal: AbortSignal) => Promise<Page<T>>,
+  live: Pick<Live, 'onStale'> = useLive(),
 ): Pages<T> {
-  const live = useLive()
   const [rows, setRows] = createSignal<readonly T[]>([])
   const [total, setTotal] = createSignal<number>()
   const [loading, setLoading] = createSignal(false)

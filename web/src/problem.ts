@@ -24,12 +24,12 @@ const own = (code: string, title: string, detail: string): Problem => ({
 })
 
 /** The server could not be reached at all. */
-export const offline = (): Problem =>
-  own(OFFLINE, 'Not reachable', 'The console cannot reach the Attestry gateway.')
+export const offline = (far = 'the Attestry gateway'): Problem =>
+  own(OFFLINE, 'Not reachable', `This page cannot reach ${far}.`)
 
 /** The server did not answer within the deadline. */
-export const tooSlow = (seconds: number): Problem =>
-  own(TOO_SLOW, 'No answer in time', `The gateway did not answer within ${seconds} seconds.`)
+export const tooSlow = (seconds: number, far: string): Problem =>
+  own(TOO_SLOW, 'No answer in time', `No answer of ${far} within ${seconds} seconds.`)
 
 /** The reply is not what the contract says: console and server are of different versions, or a proxy answered. */
 export const strangeReply = (status: number, detail: string): Problem => ({
@@ -38,14 +38,11 @@ export const strangeReply = (status: number, detail: string): Problem => ({
 })
 
 /** Reads a refusal's body. Anything that is not a problem document becomes one that says so. */
-export function problemFrom(status: number, body: unknown): Problem {
+export function problemFrom(status: number, body: unknown, far = 'the Attestry gateway'): Problem {
   const parsed = Problem.safeParse(body)
   return parsed.success
     ? parsed.data
-    : strangeReply(
-        status,
-        `The gateway answered ${status} without saying why. A proxy may have answered instead.`,
-      )
+    : strangeReply(status, `${status} came from ${far} without a reason. A proxy may have answered instead.`)
 }
 
 /** Any thrown thing as a problem, so that every failure can be shown in one way. */

@@ -1,7 +1,7 @@
-import type { Endpoint, Problem } from '@attestry/contracts/http'
+import type { Problem } from '@attestry/contracts/http'
 import { keepPreviousData, useQuery } from '@tanstack/solid-query'
 import { batch, createSignal } from 'solid-js'
-import type { Operation, ReplyOf, RequestOf } from './api.ts'
+import type { EndpointShape, Operation, ReplyOf, RequestOf } from './operation.ts'
 import { problemOf } from './problem.ts'
 
 /** A read that keeps itself fresh: what is known, what went wrong with the last attempt, and whether it is new. */
@@ -39,10 +39,12 @@ const IDENTITY: Readonly<Record<string, string>> = {
   'sync.listRoutes': 'route',
   'sync.listRuns': 'run',
   'sync.listCopies': 'copy',
+  'vendor.listLicenses': 'license',
+  'vendor.listInstalls': 'install',
 }
 
 /** Reads an endpoint for as long as the owner lives. `request` answers undefined while nothing should be asked. */
-export function createReading<E extends Endpoint>(
+export function createReading<E extends EndpointShape>(
   operation: Operation<E>,
   request: () => RequestOf<E> | undefined,
   options: { everyMs?: () => number | false } = {},

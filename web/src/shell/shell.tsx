@@ -8,25 +8,13 @@ import Gauge from 'lucide-solid/icons/gauge'
 import ListChecks from 'lucide-solid/icons/list-checks'
 import LogOut from 'lucide-solid/icons/log-out'
 import Menu from 'lucide-solid/icons/menu'
-import Monitor from 'lucide-solid/icons/monitor'
-import Moon from 'lucide-solid/icons/moon'
 import RefreshCw from 'lucide-solid/icons/refresh-cw'
 import ServerCog from 'lucide-solid/icons/server-cog'
 import Settings from 'lucide-solid/icons/settings'
 import ShieldAlert from 'lucide-solid/icons/shield-alert'
-import Sun from 'lucide-solid/icons/sun'
 import Vault from 'lucide-solid/icons/vault'
 import Waypoints from 'lucide-solid/icons/waypoints'
-import {
-  createEffect,
-  createSignal,
-  For,
-  type JSX,
-  onCleanup,
-  type ParentProps,
-  Show,
-  Suspense,
-} from 'solid-js'
+import { createEffect, createSignal, For, onCleanup, type ParentProps, Show, Suspense } from 'solid-js'
 import { Dynamic } from 'solid-js/web'
 import { api } from '../api.ts'
 import { useLive } from '../live.tsx'
@@ -42,7 +30,8 @@ import { KeyHelp } from './key-help.tsx'
 import { Wordmark } from './mark.tsx'
 import { Palette } from './palette.tsx'
 import { PLACES, type Place, placeOf } from './places.ts'
-import { setTheme, type Theme, theme } from './theme.ts'
+import { setTheme } from './theme.ts'
+import { ThemeSwitch } from './theme-switch.tsx'
 
 const ICONS: Readonly<Record<string, typeof Gauge>> = {
   '/': Gauge,
@@ -263,31 +252,5 @@ function LiveMark() {
         <span class="faint tabular">event {count(live.seq())}</span>
       </Show>
     </p>
-  )
-}
-
-const THEMES: readonly (readonly [theme: Theme, name: string, icon: () => JSX.Element])[] = [
-  ['auto', 'As the system', () => <Monitor size={14} aria-hidden="true" />],
-  ['light', 'Light', () => <Sun size={14} aria-hidden="true" />],
-  ['dark', 'Dark', () => <Moon size={14} aria-hidden="true" />],
-]
-
-function ThemeSwitch() {
-  return (
-    <div class="segments" role="group" aria-label="Theme">
-      <For each={THEMES}>
-        {([value, name, icon]) => (
-          <button
-            type="button"
-            aria-pressed={theme() === value}
-            aria-label={name}
-            title={name}
-            onClick={() => setTheme(value)}
-          >
-            {icon()}
-          </button>
-        )}
-      </For>
-    </div>
   )
 }

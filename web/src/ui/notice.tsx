@@ -7,7 +7,12 @@ import { nextStep, OFFLINE } from '../problem.ts'
 import { Button } from './button.tsx'
 
 /** A refusal or failure: what happened, and what to do next. */
-export function ProblemNotice(props: { problem: Problem | undefined; again?: () => void }) {
+export function ProblemNotice(props: {
+  problem: Problem | undefined
+  again?: () => void
+  /** What to do about it; the console's own words where absent. */
+  next?: (problem: Problem) => string
+}) {
   return (
     <Show when={props.problem}>
       {(problem) => (
@@ -32,7 +37,7 @@ export function ProblemNotice(props: { problem: Problem | undefined; again?: () 
                 </ul>
               )}
             </Show>
-            <p class="faint">{nextStep(problem())}</p>
+            <p class="faint">{(props.next ?? nextStep)(problem())}</p>
           </div>
           <Show when={props.again}>{(again) => <Button onClick={() => again()()}>Try again</Button>}</Show>
         </div>

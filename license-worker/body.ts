@@ -16,21 +16,30 @@ async function boundedBytes(
   return whole.subarray(0, bytes)
 }
 
+/** A body's text, or null where it has more bytes than allowed. */
+async function boundedText(request: Request, mostBytes: number): Promise<string | null> {
+  const declared = request.headers.get('content-length')
+  if (declared === null) {
+    const whole = await boundedBytes(request.body, mostBytes)
+    return whole && new TextDecoder().decode(whole)
+  }
+  if (Number(declared) > mostBytes) return null
+  // No more bytes come than were declared: HTTP sees to that, and text has at most as many characters.
+  const text = await request.text()
+  return text.length > mostBytes ? null : text
+}
+
 /**
- * Reads at most so many bytes of a body as JSON; anything else is a problem. The bytes are counted while they come
- * and before anything is parsed, whatever the request declares.
+ * Reads at most so many bytes of a body as JSON; anything else is a problem. The bytes are counted before anything
+ * is parsed: by what is declared, which HTTP holds a sender to, or, where nothing is, while they come.
  */
 export async function readJson(request: Request, mostBytes: number): Promise<{ value: unknown } | Response> {
   if (!(request.headers.get('content-type') ?? '').startsWith('application/json'))
     return problem('invalid', 'not-json', 'Send content-type application/json.')
-  const tooLarge = () => problem('too-large', 'too-large', `A request has at most ${mostBytes} bytes.`)
-  if (Number(request.headers.get('content-length') ?? '0') > mostBytes) return tooLarge()
-  const whole = request.headers.has('content-length')
-    ? await request.arrayBuffer()
-    : await boundedBytes(request.body, mostBytes)
-  if (whole === null || whole.byteLength > mostBytes) return tooLarge()
+  const text = await boundedText(request, mostBytes)
+  if (text === null) return problem('too-large', 'too-large', `A request has at most ${mostBytes} bytes.`)
   try {
-    return { value: JSON.parse(new TextDecoder().decode(whole)) }
+    return { value: JSON.parse(text) }
   } catch {
     // What the parser says could quote a key; the caller only needs to know that it is not JSON.
     return problem('invalid', 'not-json', 'The body is not JSON.')

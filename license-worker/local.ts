@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import * as z from 'zod'
+import { bundleWorker } from './bundle.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const DAY_MS = 86_400_000
@@ -24,23 +24,6 @@ export interface LocalService {
 }
 
 const SigningKeys = z.array(z.object({ kid: z.string(), jwk: z.looseObject({ x: z.string() }) })).min(1)
-
-/** The Worker's code as one module. */
-export async function bundleWorker(entry = './worker.ts'): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [here(entry)],
-    bundle: true,
-    write: false,
-    format: 'esm',
-    target: 'es2024',
-    conditions: ['workerd', 'worker', 'browser'],
-    external: ['cloudflare:*'],
-    logLevel: 'error',
-  })
-  const [file] = outputFiles
-  if (!file) throw new Error('the Worker could not be bundled')
-  return file.text
-}
 
 /** Files of this machine: read if they are there, else made; readable by their owner alone. */
 function folderOf(state: string) {

@@ -228,6 +228,53 @@ describe('a trial', () => {
     expect(await response.json()).toMatchObject({ code: 'trials-closed' })
   })
 
+  test('sends its key to the address, once, and is open again where the mail did not go', async () => {
+    const far: { url: string; body: string }[] = []
+    let person = true
+    let mailed = true
+    const spy = vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      const request = new Request(input, init)
+      far.push({ url: request.url, body: await request.text() })
+      return request.url.endsWith('/siteverify')
+        ? Response.json({ success: person })
+        : Response.json({ data: { succeeded: mailed ? 1 : 0 } })
+    })
+    const open = {
+      TURNSTILE_SECRET: 'turnstile-secret',
+      SMTP2GO_API_KEY: 'api-key',
+      MAIL_API: 'https://eu-api.smtp2go.com/v3',
+      MAIL_FROM: 'licence@vendor.example',
+    }
+    const email = 'kai@graphic-design.example'
+    const mails = () => far.filter((f) => f.url.endsWith('/email/send')).map((f) => f.body)
+    const keyIn = (mail = '') => /ATT(-[0-9A-Z]{5}){6}/.exec(mail)?.[0] ?? ''
+    person = false
+    expect((await ask(open, email)).status).toBe(403)
+    expect(mails()).toEqual([])
+    person = true
+    mailed = false
+    expect((await ask(open, email)).status).toBe(503)
+    const unsent = keyIn(mails()[0])
+    expect((await readAnswer(await validate(requestOf(unsent)))).verdict).toBe('INVALID')
+    mailed = true
+    expect((await ask(open, email.toUpperCase())).status).toBe(204)
+    const key = keyIn(mails()[1])
+    expect(mails()[1]).toContain(email)
+    expect(await readAnswer(await validate(requestOf(key)))).toMatchObject({
+      verdict: 'VALID',
+      tier: 'enterprise',
+    })
+    const other = '01890a5d-ac96-774b-bcce-b302099a8058'
+    expect((await readAnswer(await validate(requestOf(key, { install: other })))).verdict).toBe(
+      'TOO_MANY_INSTALLS',
+    )
+    // A second one is answered as the first, and nothing is sent.
+    expect((await ask(open, email)).status).toBe(204)
+    expect(mails()).toHaveLength(2)
+    expect(JSON.stringify([await tables(), await entries()])).not.toContain(key.slice(9))
+    spy.mockRestore()
+  })
+
   test('is given once a year to an address, and the registry keeps its digest alone', async () => {
     const digest = 'd'.repeat(64)
     expect(await registry().beginTrial(digest, 'lic-00000t01', '2026-01-01T00:00:00.000Z')).toBe(true)

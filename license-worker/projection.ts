@@ -8,12 +8,13 @@ import type { License } from './license.ts'
  *   fs:<licence>:<install>       when an install was last seen, in the metadata; fleet.ts
  */
 
-export const hex = (bytes: ArrayBuffer): string =>
-  [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, '0')).join('')
+export const utf8 = new TextEncoder()
+
+export const hex = (bytes: ArrayBuffer): string => new Uint8Array(bytes).toHex()
 
 /** Digest under which a key is known. Keys carry 145 bits, so a plain digest cannot be searched. */
 export const digestOf = async (key: string): Promise<string> =>
-  hex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key)))
+  hex(await crypto.subtle.digest('SHA-256', utf8.encode(key)))
 
 export const recordName = (keyDigest: string): string => `lic:${keyDigest}`
 

@@ -57,8 +57,13 @@ export async function seedFleet(
     if (i % 17 === 9)
       await ask(`/v1/vendor/licenses/${issued.license}/revoke`, { reason: 'key was published' })
   }
-  const kv = await miniflare.getKVNamespace('LICENSES')
-  const worker = await miniflare.getWorker()
+  // The simulator types them by a package that is not installed; this much is used.
+  const kv = (await miniflare.getKVNamespace('LICENSES')) as unknown as {
+    put(name: string, value: string, options: { metadata: unknown }): Promise<void>
+  }
+  const worker = (await miniflare.getWorker()) as unknown as {
+    scheduled(run: { scheduledTime: Date; cron: string }): Promise<unknown>
+  }
   for (let day = size.days - 1; day >= 0; day--) {
     const at = now - day * DAY_MS
     const share = 1 - day / (size.days * 2)

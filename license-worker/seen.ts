@@ -45,16 +45,16 @@ export const fromList = (list: readonly (number | null)[]): Counters =>
 export const SEEN_EVERY_SECONDS = 8 * 3600
 const LOG_EVERY_SECONDS = 24 * 3600
 
+const sameCounts = (a: Seen['counts'], b: Seen['counts']): boolean =>
+  a === b || (a !== null && b !== null && a.length === b.length && a.every((n, i) => n === b[i]))
+
 /** What a heartbeat writes: nothing, when nothing changed and the last write is not old. Pure. */
 export function nextWrite(
   before: Seen | null,
   heard: { readonly at: number; readonly version: string; readonly counts: Counters | null },
 ): { readonly seen: Seen; readonly log: boolean } | null {
   const counts = heard.counts && toList(heard.counts)
-  const same =
-    before !== null &&
-    before.version === heard.version &&
-    JSON.stringify(before.counts) === JSON.stringify(counts)
+  const same = before !== null && before.version === heard.version && sameCounts(before.counts, counts)
   if (same && heard.at - before.at < SEEN_EVERY_SECONDS) return null
   const log =
     before === null || before.version !== heard.version || heard.at - before.loggedAt >= LOG_EVERY_SECONDS

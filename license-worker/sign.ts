@@ -1,5 +1,6 @@
 import { KeyId, type SignedLicense } from '@attestry/contracts'
 import * as z from 'zod'
+import { utf8 } from './projection.ts'
 
 const Keys = z
   .array(
@@ -32,10 +33,7 @@ const keysOf = (text: string): Promise<readonly SigningKey[]> => {
 }
 
 const base64url = (bytes: ArrayBuffer) =>
-  btoa(String.fromCharCode(...new Uint8Array(bytes)))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '')
+  new Uint8Array(bytes).toBase64({ alphabet: 'base64url', omitPadding: true })
 
 /**
  * Signs the exact bytes of a payload's text (RFC 8032). Of the service's keys the newest that the install trusts; an
@@ -50,6 +48,6 @@ export async function sign(
   const chosen = keys.find((k) => trusted.includes(k.kid)) ?? keys[0]
   if (!chosen) throw new Error('there is no key to sign with')
   const text = JSON.stringify(payload)
-  const sig = await crypto.subtle.sign('Ed25519', chosen.key, new TextEncoder().encode(text))
+  const sig = await crypto.subtle.sign('Ed25519', chosen.key, utf8.encode(text))
   return { payload: text, sig: base64url(sig), alg: 'Ed25519', kid: chosen.kid }
 }

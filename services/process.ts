@@ -144,6 +144,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
       discoveryService(h, guardOf(h), {
         azure: { endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment },
         vaultLimit: () => licenseOf(h).limit('vaults'),
+        subscriptionLimit: () => licenseOf(h).limit('subscriptions'),
         autoConnect: origin === 'demo',
       }),
     compliance: (h) => complianceService(h, guardOf(h)),
@@ -154,6 +155,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
         mailUrl: c.ATTESTRY_MAIL_URL?.text(),
         mailFrom: c.ATTESTRY_MAIL_FROM,
         publicUrl: c.ATTESTRY_PUBLIC_URL,
+        manualLimit: () => licenseOf(h).limit('manualRotations'),
       }),
     sync: (h) => {
       const { entitled } = licenseOf(h)
@@ -221,6 +223,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
           return running !== null
         },
         license: licenseOf(h).status,
+        userLimit: () => licenseOf(h).limit('users'),
         live: (tenant, stop) => tail(pool, { tenant, bell: host().delivered, everyMs: 1000, signal: stop }),
         ledger: {
           page: (tenant, filter) => readActivity(pool, tenant, filter),

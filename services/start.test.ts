@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { LicenseStatus } from '@attestry/contracts/http'
 import { connect } from '@attestry/kit/postgres'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import topology from '../deploy/servicebus/config.json' with { type: 'json' }
@@ -235,6 +236,14 @@ describe('an embedded start', () => {
       expect(whole.said()).not.toContain('password')
       expect((await stat(firstSignIn)).mode & 0o777).toBe(0o600)
       const password = await readFile(firstSignIn, 'utf8')
+      // Its licence came from the Worker, which signed it: an evaluation that nobody was asked for has no end.
+      const [, url] = /is ready at (http:\/\/127\.0\.0\.1:\d+)/.exec(whole.said()) ?? []
+      const license = await until('the licence service has answered', async () => {
+        const answer = await fetch(`${url}/api/license/status`, { signal: AbortSignal.timeout(10_000) })
+        const status = LicenseStatus.parse(await answer.json())
+        return status.expiresAt === null ? null : status
+      })
+      expect(license).toMatchObject({ tier: 'evaluation', state: 'valid' })
       await look(whole)
       const second = await refusal(['--embedded', '--free-ports', '--state', home])
       expect(second.code).toBe(1)

@@ -115,7 +115,11 @@ export const discoveryHttp = endpoints({
       everyHours: z.int().min(1).max(168).nullable().default(24),
     }),
     reply: z.object({ environment: OpaqueId }),
-    refusals: { 'name-taken': 'conflict', 'demonstration-takes-no-real-connection': 'conflict' },
+    refusals: {
+      'name-taken': 'conflict',
+      'demonstration-takes-no-real-connection': 'conflict',
+      'too-many-subscriptions': 'forbidden',
+    },
   },
   testEnvironment: {
     method: 'POST',
@@ -136,7 +140,7 @@ export const discoveryHttp = endpoints({
       everyHours: z.int().min(1).max(168).nullable(),
     }),
     reply: null,
-    refusals: { 'no-such-environment': 'not-found' },
+    refusals: { 'no-such-environment': 'not-found', 'too-many-subscriptions': 'forbidden' },
   },
   disconnectEnvironment: {
     method: 'DELETE',
@@ -157,6 +161,7 @@ export const discoveryHttp = endpoints({
       'no-such-environment': 'not-found',
       'already-running': 'conflict',
       'too-many-vaults': 'forbidden',
+      'too-many-subscriptions': 'forbidden',
     },
   },
   listScans: {

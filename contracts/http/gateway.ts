@@ -137,7 +137,7 @@ export const gatewayHttp = endpoints({
     reauthenticate: true,
     body: z.object({ name: z.string().trim().min(1).max(200), roles: z.array(Role).min(1) }),
     reply: z.object({ operator: OpaqueId, oneTimePassword: z.string() }),
-    refusals: { 'name-taken': 'conflict' },
+    refusals: { 'name-taken': 'conflict', 'too-many-users': 'conflict' },
   },
   setRoles: {
     method: 'PUT',
@@ -165,7 +165,7 @@ export const gatewayHttp = endpoints({
     roles: ADMINS,
     reauthenticate: true,
     reply: null,
-    refusals: { ...refuseOperator, 'already-enabled': 'conflict' },
+    refusals: { ...refuseOperator, 'already-enabled': 'conflict', 'too-many-users': 'conflict' },
   },
   resetPassword: {
     method: 'POST',

@@ -391,6 +391,7 @@ export const rotationHttp = endpoints({
       'incident-missing': 'invalid',
       'never-open': 'conflict',
       'writes-off': 'conflict',
+      'too-many-rotations': 'forbidden',
     },
   },
   approveRotation: {

@@ -1,18 +1,30 @@
-import { COUNTERS } from '@attestry/contracts'
-import { nextWrite, type Seen } from '../../license-worker/seen.ts'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { COUNTERS, newLicenseKey } from '@attestry/contracts'
+import { bundleWorker } from '../../license-worker/bundle.ts'
+import { nextWrite, type Seen, toList } from '../../license-worker/seen.ts'
 import type { Row } from './row.ts'
+import { hammer, startWorkerd } from './workerd.ts'
 
 /*
- * What a fleet costs, by the Worker's own rule of what is written. Prices of the Workers Paid plan beyond what it
- * includes, in dollars: https://developers.cloudflare.com/workers/platform/pricing/
+ * What a fleet costs, by the Worker's own rule of what is written.
  */
+
+/** When the prices were looked up, each on the page beside it. */
+const PRICES_OF = '2026-11-26'
+/** Of the Workers Paid plan, beyond what it includes, dollars. */
 const PRICES = {
+  /** https://developers.cloudflare.com/workers/platform/pricing/ */
   millionRequests: 0.3,
+  /** The same page: milliseconds of processor time. */
+  millionCpuMs: 0.02,
+  /** https://developers.cloudflare.com/kv/platform/pricing/ */
   millionReads: 0.5,
   millionWrites: 5,
-  /** Of the registry: a request and two rows written a line of the log. */
+  /** https://developers.cloudflare.com/durable-objects/platform/pricing/: a request, and two rows of the log. */
   millionLogLines: 0.15 + 2 * 1,
 }
+/** Processor time that a check may take, milliseconds: the goal, so that the price is one that holds. */
+const CPU_MS = 1
 const INSTALLS = 100_000
 const DAYS = 3
 const JITTER_SECONDS = 300
@@ -58,20 +70,91 @@ const dollars = (s: { checks: number; writes: number; logs: number }): number =>
   const aMonth = (n: number) => ((n / DAYS) * 30) / 1_000_000
   // Each check reads the licence, and afterwards what was last seen of the install.
   return (
-    aMonth(s.checks) * (PRICES.millionRequests + 2 * PRICES.millionReads) +
+    aMonth(s.checks) * (PRICES.millionRequests + CPU_MS * PRICES.millionCpuMs + 2 * PRICES.millionReads) +
     aMonth(s.writes) * PRICES.millionWrites +
     aMonth(s.logs) * PRICES.millionLogLines
   )
 }
 
-/** The fleet of 100,000 installs, simulated for three days. */
+const median = (of: readonly number[]): number => of.toSorted((a, b) => a - b)[of.length >> 1] ?? Number.NaN
+
+const CONNECTIONS = 16
+const WARM_UP = 20_000
+const ROUNDS = 41
+const A_ROUND = 300
+
+/**
+ * Checks of one install against the Worker in the bare runtime, in turns with its bare route, so that whatever else
+ * the machine does weighs on both.
+ */
+async function validations(): Promise<Row[]> {
+  const key = newLicenseKey((bytes) => new Uint8Array(randomBytes(bytes)))
+  const install = '01890a5d-ac96-774b-bcce-b302099a8057'
+  const counts = Object.fromEntries(COUNTERS.map((name, i) => [name, i * 7]))
+  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+  await using workerd = await startWorkerd(await bundleWorker('./bare-worker.ts'), {
+    SIGNING_KEYS: JSON.stringify([{ kid: '2026-01', jwk }]),
+    KEY: key,
+    INSTALL: install,
+    COUNTS: JSON.stringify(toList(counts)),
+  })
+  const body = JSON.stringify({
+    key,
+    install,
+    version: '1.0.0',
+    nonce: 'ab'.repeat(16),
+    kids: ['2026-01'],
+    stats: JSON.stringify(counts),
+  })
+  const check = `POST /v1/validate HTTP/1.1\r\nhost: license\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  const bare = 'GET /health HTTP/1.1\r\nhost: license\r\n\r\n'
+  const round = async (request: string, requests = A_ROUND) => {
+    const before = await workerd.cpuNs()
+    const perSecond = await hammer(workerd.port, request, { connections: CONNECTIONS, requests })
+    const after = await workerd.cpuNs()
+    return {
+      perSecond,
+      cpuMs: before === null || after === null ? Number.NaN : (after - before) / requests / 1e6,
+    }
+  }
+  for (const request of [bare, check]) await round(request, WARM_UP)
+  const bares: { readonly perSecond: number; readonly cpuMs: number }[] = []
+  const checks: typeof bares = []
+  for (let n = 0; n < ROUNDS; n++) {
+    bares.push(await round(bare))
+    checks.push(await round(check))
+  }
+  const perSecond = (of: typeof bares) => median(of.map((r) => r.perSecond))
+  const ratio = median(checks.map((c, n) => c.perSecond / (bares[n]?.perSecond ?? Number.NaN)))
+  const cpuMs = median(checks.map((c) => c.cpuMs))
+  return [
+    {
+      what: 'licence checks in raw workerd, against its bare route in the same run (medians of rounds in turn)',
+      measured: `${perSecond(checks).toFixed(0)}/s of ${perSecond(bares).toFixed(0)}/s: ${(ratio * 100).toFixed(0)} %`,
+      goal: '≥ 50 %',
+      met: ratio >= 0.5,
+    },
+    {
+      what: 'processor time of a licence check, half of all rounds below',
+      measured: Number.isNaN(cpuMs)
+        ? 'this system does not tell'
+        : `${cpuMs.toFixed(2)} ms (bare route ${median(bares.map((b) => b.cpuMs)).toFixed(2)} ms)`,
+      goal: '≤ 1 ms',
+      met: Number.isNaN(cpuMs) ? null : cpuMs <= 1,
+    },
+  ]
+}
+
+/** Checks against the runtime, and a fleet of 100,000 installs simulated for three days. */
 export async function run(): Promise<Row[]> {
+  const checked = await validations()
   const steady = simulate(0)
   const busy = simulate(4)
   const perDay = (s: typeof steady) => (s.writes + s.logs) / INSTALLS / DAYS
   const average = INSTALLS / 3600
   const naive = (INSTALLS * 24 * 30 * PRICES.millionWrites) / 1_000_000
   return [
+    ...checked,
     {
       what: 'writes an install and day, counts steady: KV and validation log',
       measured: `${perDay(steady).toFixed(2)} of 24 checks`,
@@ -97,7 +180,7 @@ export async function run(): Promise<Row[]> {
       met: null,
     },
     {
-      what: 'dollars of 100,000 installs a month, beyond what the plan includes',
+      what: `dollars of 100,000 installs a month, beyond what the plan includes; prices of developers.cloudflare.com (workers, kv, durable-objects) on ${PRICES_OF}`,
       measured: `${dollars(steady).toFixed(0)} $ (a write each check alone would be ${naive.toFixed(0)} $)`,
       goal: '',
       met: null,

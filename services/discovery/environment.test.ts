@@ -9,6 +9,7 @@ import {
   environmentId,
   environmentOf,
   mayConnect,
+  tooManySubscriptions,
 } from './environment.ts'
 
 const reality = { origin: 'demo', overridden: true } as const
@@ -105,5 +106,25 @@ describe('dueAt()', () => {
   test('is never without a schedule or a connection', () => {
     expect(dueAt({ ...environment, everyHours: null }, null)).toBeNull()
     expect(dueAt({ ...environment, connected: false }, null)).toBeNull()
+  })
+})
+
+describe('subscriptions that a licence admits', () => {
+  // It declares a and b.
+  const known = connected()
+  test.each([
+    ['no limit', null, ['a', 'b', 'c', 'd', 'e'], null, null],
+    ['as many as it says', null, ['a', 'b'], { most: 4, others: 2 }, null],
+    ['the same one twice is one', null, ['a', 'b', 'B'], { most: 4, others: 2 }, null],
+    ['one more', null, ['a', 'b', 'c'], { most: 4, others: 2 }, 'at most 2 here'],
+    ['others took all', null, ['a'], { most: 4, others: 6 }, 'at most 0 here'],
+    ['none declared: the first scan tells how many', null, [], { most: 4, others: 4 }, null],
+    ['what is declared already stays', known, ['a', 'b'], { most: 1, others: 3 }, null],
+    ['and may be narrowed', known, ['a'], { most: 1, others: 3 }, null],
+    ['but not widened', known, ['a', 'b', 'c'], { most: 1, others: 3 }, 'at most 0 here'],
+  ] as const)('%s', (_what, environment, wished, room, message) => {
+    const refused = tooManySubscriptions(environment, wished, room)
+    expect(refused?.errors?.[0]?.message ?? null).toBe(message)
+    if (refused) expect(refused.detail).toContain(`admits ${room?.most} subscriptions`)
   })
 })

@@ -104,6 +104,26 @@ export function decideConnect(
   ]
 }
 
+/**
+ * Whether a wish declares more subscriptions than the licence admits, those of other environments included. What is
+ * declared already stays, and may always be narrowed.
+ */
+export function tooManySubscriptions(
+  known: Environment | null,
+  wished: readonly string[],
+  room: { readonly most: number; readonly others: number } | null,
+): Refused<'too-many-subscriptions'> | null {
+  const declared = folded(wished).length
+  // An environment that declares none takes what it sees; how many that are tells its first scan.
+  if (room === null || declared === 0 || declared + room.others <= room.most) return null
+  if (known?.connected && declared <= known.scope.subscriptions.length) return null
+  return refuse(
+    'too-many-subscriptions',
+    `The licence admits ${room.most} subscriptions, and ${declared + room.others} would be declared. Name fewer, or ask the vendor for a licence that admits more.`,
+    [{ field: 'body.subscriptions', message: `at most ${Math.max(0, room.most - room.others)} here` }],
+  )
+}
+
 /** Nothing where nothing changes. */
 export function decideRevise(
   known: Environment | null,

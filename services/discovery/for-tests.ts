@@ -47,7 +47,12 @@ export function secretOf(estate: Estate, application: string): Record<string, st
 }
 
 export async function discovered(
-  options: { estate?: Estate; env?: (estate: Estate) => Record<string, string>; autoConnect?: boolean } = {},
+  options: {
+    estate?: Estate
+    env?: (estate: Estate) => Record<string, string>
+    autoConnect?: boolean
+    subscriptionLimit?: () => Promise<number | null>
+  } = {},
 ): Promise<Discovered> {
   const twin = await startCloud({ estate: options.estate ?? seededEstate(Date.now()) })
   // The managed identity's library reads these from the process alone.
@@ -63,6 +68,7 @@ export async function discovered(
           discoveryService(host, guardOf(['tenant-admin']), {
             azure: { endpoint: twin.url, env: options.env?.(twin.estate) ?? {} },
             autoConnect: options.autoConnect ?? false,
+            ...(options.subscriptionLimit ? { subscriptionLimit: options.subscriptionLimit } : {}),
           }),
       },
     ],

@@ -49,6 +49,38 @@ describe('scans page by page', () => {
   })
 })
 
+describe('a licence that admits two subscriptions', () => {
+  test('refuses a wider scope and a scan beyond it, and touches nothing that is there', async () => {
+    // Contoso has four.
+    let most: number | null = null
+    await using d = await discovered({ subscriptionLimit: () => Promise.resolve(most) })
+    const environment = await d.connect()
+    await d.scan(environment)
+    most = 2
+    expect(await d.call('POST', '/scans', { environment })).toMatchObject({
+      status: 403,
+      body: { code: 'too-many-subscriptions', detail: expect.stringContaining('cover 4') },
+    })
+    expect(await d.call('GET', '/vaults')).toMatchObject({ status: 200 })
+    const subscriptions = d.twin.estate.subscriptions.map(({ id }) => id)
+    const revise = (count: number) =>
+      d.call('PUT', `/environments/${environment}`, {
+        subscriptions: subscriptions.slice(0, count),
+        settingsScan: false,
+        everyHours: null,
+      })
+    expect(await revise(3)).toMatchObject({ status: 403, body: { code: 'too-many-subscriptions' } })
+    expect((await revise(2)).status).toBe(204)
+    await d.test.settle()
+    const wish = { name: 'another', subscriptions: subscriptions.slice(2, 3) }
+    expect(await d.call('POST', '/environments', wish)).toMatchObject({
+      status: 403,
+      body: { errors: [{ field: 'body.subscriptions', message: 'at most 0 here' }] },
+    })
+    await d.scan(environment)
+  })
+})
+
 describe('the HTTP face of discovery', () => {
   let d: Discovered
   let environment: string

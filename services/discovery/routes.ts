@@ -32,8 +32,10 @@ import {
   environmentOf,
   mayConnect,
   noSuchEnvironment,
+  tooManySubscriptions,
 } from './environment.ts'
 import { requestScan, scanAtWork } from './request.ts'
+import { countSubscriptions } from './subscriptions.ts'
 import { lastScans, listScans, readScan } from './scan-list.ts'
 
 export interface RouteParts {
@@ -43,6 +45,8 @@ export interface RouteParts {
   readonly overridden: boolean
   /** Vaults that the licence admits; null is no limit. */
   readonly vaultLimit: () => Promise<number | null>
+  /** Subscriptions that the licence admits, of all environments together; null is no limit. */
+  readonly subscriptionLimit: () => Promise<number | null>
 }
 
 /** A decision is repeated so often when somebody else appended in between. */
@@ -61,7 +65,8 @@ const actorOf = (who: Caller, address: string, reason?: string): Actor => ({
 })
 
 /** The HTTP face: decisions on the service's own streams, and reads of its own rows. */
-export function discoveryRoutes({ host, guard, cloudOf, overridden, vaultLimit }: RouteParts) {
+export function discoveryRoutes(parts: RouteParts) {
+  const { host, guard, cloudOf, overridden, vaultLimit, subscriptionLimit } = parts
   /** Decides on a stream as it is now, appends, and decides anew when somebody else was faster. */
   async function decided<C extends string>(
     tenant: string,
@@ -85,6 +90,13 @@ export function discoveryRoutes({ host, guard, cloudOf, overridden, vaultLimit }
       if (result.ok) return null
     }
     throw new Transient('Others changed the same thing at the same time; try again')
+  }
+
+  /** Subscriptions that the licence admits beside those of the other environments; null is no limit. */
+  const roomBeside = async (tenant: string, environment: string) => {
+    const most = await subscriptionLimit()
+    if (most === null) return null
+    return { most, others: await host.tx(tenant, (tx) => countSubscriptions(tx, environment)) }
   }
 
   const environmentNow = async (tenant: string, id: string): Promise<Environment | null> => {
@@ -126,8 +138,15 @@ export function discoveryRoutes({ host, guard, cloudOf, overridden, vaultLimit }
 
     connectEnvironment: async ({ who, body, address, correlation }) => {
       const environment = environmentId(await host.opaque(who.tenant), body.name)
-      const refusal = await decided(who.tenant, environment, actorOf(who, address), correlation, (events) =>
-        decideConnect(environmentOf(events), { ...body, environment }, { origin: host.origin, overridden }),
+      const room = await roomBeside(who.tenant, environment)
+      const refusal = await decided(
+        who.tenant,
+        environment,
+        actorOf(who, address),
+        correlation,
+        (events) =>
+          tooManySubscriptions(null, body.subscriptions, room) ??
+          decideConnect(environmentOf(events), { ...body, environment }, { origin: host.origin, overridden }),
       )
       return refusal ?? { environment }
     },
@@ -142,10 +161,20 @@ export function discoveryRoutes({ host, guard, cloudOf, overridden, vaultLimit }
       return tried
     },
 
-    reviseEnvironment: async ({ who, params, body, address, correlation }) =>
-      (await decided(who.tenant, params.environment, actorOf(who, address), correlation, (events) =>
-        decideRevise(environmentOf(events), body),
-      )) ?? undefined,
+    reviseEnvironment: async ({ who, params, body, address, correlation }) => {
+      const room = await roomBeside(who.tenant, params.environment)
+      return (
+        (await decided(
+          who.tenant,
+          params.environment,
+          actorOf(who, address),
+          correlation,
+          (events) =>
+            tooManySubscriptions(environmentOf(events), body.subscriptions, room) ??
+            decideRevise(environmentOf(events), body),
+        )) ?? undefined
+      )
+    },
 
     disconnectEnvironment: async ({ who, params, address, correlation }) => {
       const atWork = await host.tx(who.tenant, (tx) => scanAtWork(host, tx, params.environment))
@@ -160,7 +189,14 @@ export function discoveryRoutes({ host, guard, cloudOf, overridden, vaultLimit }
       const { environment } = body
       if (!(await environmentNow(who.tenant, environment))) return noSuchEnvironment()
       const limit = await vaultLimit()
+      const most = await subscriptionLimit()
       return host.tx(who.tenant, async (tx) => {
+        const subscriptions = await countSubscriptions(tx, null)
+        if (most !== null && subscriptions > most)
+          return refuse(
+            'too-many-subscriptions',
+            `The licence admits ${most} subscriptions and the environments cover ${subscriptions}. Name those to be scanned in the environment’s scope, or ask the vendor for a licence that admits more. Scans that are scheduled go on.`,
+          )
         const [known] = await tx.rows<{ vaults: number }>(
           `select count(*)::int as vaults from vaults where tenant = $1 and unreachable is distinct from 'gone'`,
           [tx.tenant],

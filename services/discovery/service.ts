@@ -21,6 +21,8 @@ export interface DiscoveryOptions {
   readonly autoConnect: boolean
   /** Vaults that the licence admits, asked before each scan; null is no limit. */
   readonly vaultLimit?: () => Promise<number | null>
+  /** Subscriptions that the licence admits, asked before more are declared; null is no limit. */
+  readonly subscriptionLimit?: () => Promise<number | null>
 }
 
 /** How often schedules are looked at. */
@@ -87,6 +89,7 @@ export function discoveryService(host: Host, guard: Guard, options: DiscoveryOpt
       cloudOf,
       overridden,
       vaultLimit: options.vaultLimit ?? (() => Promise.resolve(null)),
+      subscriptionLimit: options.subscriptionLimit ?? (() => Promise.resolve(null)),
     }),
     commands: [
       scanCommand({ host, cloudOf, overridden }),

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isRefused, iso } from '@attestry/kit'
+import { NO_LIMIT } from './operator.ts'
 import type { Operators } from './operators.ts'
 import { hashPassword, oneTimePassword } from './password.ts'
 
@@ -46,7 +47,7 @@ export async function firstRun(options: {
     async () =>
       operator
         ? { do: 'reset-password' }
-        : { do: 'add', operator: id, name: FIRST_OPERATOR, roles: ['tenant-admin'] },
+        : { do: 'add', operator: id, name: FIRST_OPERATOR, roles: ['tenant-admin'], users: NO_LIMIT },
     { by: { kind: 'install', id: 'gateway' }, cause: { correlation: 'start', causation: 'start' } },
     async () => {
       await mkdir(stateDir, { recursive: true, mode: 0o700 })

@@ -2,7 +2,16 @@ import type { EventOf, Fact } from '@attestry/contracts'
 import { fact } from '@attestry/contracts'
 import { isRefused } from '@attestry/kit'
 import { describe, expect, test } from 'vitest'
-import { attempt, type Change, decide, evolve, lockDue, type Operator, standingOf } from './operator.ts'
+import {
+  attempt,
+  type Change,
+  decide,
+  evolve,
+  lockDue,
+  NO_LIMIT,
+  type Operator,
+  standingOf,
+} from './operator.ts'
 import { endOf, isLive, type Session, SESSION_LIMITS } from './session.ts'
 
 const operator = 'operator-0123456789'
@@ -48,11 +57,11 @@ describe('decide(): state × command', () => {
     'disabled and locked': given(added(), disabled, locked),
   }
   const commands: Record<string, Change> = {
-    add: { do: 'add', operator, name: 'Ada', roles: ['viewer', 'viewer'] },
+    add: { do: 'add', operator, name: 'Ada', roles: ['viewer', 'viewer'], users: NO_LIMIT },
     promote: { do: 'set-roles', roles: ['auditor', 'viewer', 'auditor'], othersAdminister: false },
     disable: { do: 'disable', othersAdminister: false },
     'disable with others': { do: 'disable', othersAdminister: true },
-    enable: { do: 'enable' },
+    enable: { do: 'enable', users: NO_LIMIT },
     reset: { do: 'reset-password' },
   }
   /** Types of the facts without their context, or the refusal in capitals. */
@@ -104,6 +113,21 @@ describe('decide(): state × command', () => {
     const change = commands[command]
     if (!change || !(state in states)) throw new Error('the table names a state or command that is not there')
     expect(outcome(states[state] ?? null, change)).toBe(expected)
+  })
+
+  test.each([
+    ['none', 'add', 'TOO-MANY-USERS'],
+    ['disabled', 'enable', 'TOO-MANY-USERS'],
+    // Who is there already signs in, whatever the number: a lock is ended, and a name that is taken is said to be so.
+    ['locked', 'enable', 'account-unlocked'],
+    ['active', 'add', 'NAME-TAKEN'],
+  ] as const)('%s, %s, where the licence admits no more: %s', (state, command, expected) => {
+    const change = commands[command]
+    if (!change || !('users' in change)) throw new Error('the table names a command without a limit')
+    expect(outcome(states[state] ?? null, { ...change, users: { now: 6, most: 5 } })).toBe(expected)
+    expect(outcome(states[state] ?? null, { ...change, users: { now: 4, most: 5 } })).toBe(
+      outcome(states[state] ?? null, change),
+    )
   })
 
   test('set-roles grants and takes exactly what differs', () => {

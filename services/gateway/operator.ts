@@ -25,12 +25,27 @@ export interface Operator {
   readonly lockout: Lockout
 }
 
+/** Operators that may sign in: how many there are, and how many the licence admits; null is no limit. */
+export interface Users {
+  readonly now: number
+  readonly most: number | null
+}
+
+/** Where nobody asks a licence. */
+export const NO_LIMIT: Users = { now: 0, most: null }
+
 /** What administrators ask for. */
 export type Change =
-  | { readonly do: 'add'; readonly operator: string; readonly name: string; readonly roles: readonly Role[] }
+  | {
+      readonly do: 'add'
+      readonly operator: string
+      readonly name: string
+      readonly roles: readonly Role[]
+      readonly users: Users
+    }
   | { readonly do: 'set-roles'; readonly roles: readonly Role[]; readonly othersAdminister: boolean }
   | { readonly do: 'disable'; readonly othersAdminister: boolean }
-  | { readonly do: 'enable' }
+  | { readonly do: 'enable'; readonly users: Users }
   | { readonly do: 'reset-password' }
 
 export type ChangeRefusal =
@@ -39,6 +54,7 @@ export type ChangeRefusal =
   | 'last-administrator'
   | 'already-disabled'
   | 'already-enabled'
+  | 'too-many-users'
 
 export const administers = (o: Pick<Operator, 'roles' | 'disabled'>): boolean =>
   !o.disabled && o.roles.includes('tenant-admin')
@@ -46,9 +62,19 @@ export const administers = (o: Pick<Operator, 'roles' | 'disabled'>): boolean =>
 const lastAdministrator = () =>
   refuse('last-administrator', 'Nobody else could administer: make another operator an administrator first.')
 
+/** One more would be too many. Whoever is there already stays and signs in. */
+const beyond = ({ now, most }: Users) =>
+  most === null || now < most
+    ? null
+    : refuse(
+        'too-many-users',
+        `The licence admits ${most} people and machines and ${now} may sign in. Disable one who no longer needs it, or ask the vendor for a licence that admits more.`,
+      )
+
 /**
  * What follows from an administrator's wish.
- * @refuses 'name-taken' | 'no-such-operator' | 'last-administrator' | 'already-disabled' | 'already-enabled'
+ * @refuses 'name-taken' | 'no-such-operator' | 'last-administrator' | 'already-disabled' | 'already-enabled' |
+ * 'too-many-users'
  */
 export function decide(
   state: Operator | null,
@@ -59,7 +85,9 @@ export function decide(
     if (state)
       return refuse('name-taken', 'An operator of this name exists; a disabled one can be enabled again.')
     const { operator, name, roles } = change
-    return [fact('gateway.operator-added', { operator, name, roles: [...new Set(roles)] })]
+    return (
+      beyond(change.users) ?? [fact('gateway.operator-added', { operator, name, roles: [...new Set(roles)] })]
+    )
   }
   if (!state) return refuse('no-such-operator', 'There is no such operator.')
   const { operator } = state
@@ -82,6 +110,8 @@ export function decide(
   if (change.do === 'reset-password') return [fact('gateway.password-reset', { operator }), ...unlock]
   if (!state.disabled && !isLocked(state.lockout, now))
     return refuse('already-enabled', 'The operator may sign in already.')
+  const full = state.disabled ? beyond(change.users) : null
+  if (full) return full
   return [...(state.disabled ? [fact('gateway.operator-enabled', { operator })] : []), ...unlock]
 }
 

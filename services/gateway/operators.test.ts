@@ -5,8 +5,10 @@ import { cookieIn, TENANT, type TestGateway, testGateway } from './for-tests.ts'
 
 let g: TestGateway
 let admin: string
+/** Operators that the licence admits. */
+let userLimit: number | null = null
 beforeAll(async () => {
-  g = await testGateway()
+  g = await testGateway({ userLimit: () => Promise.resolve(userLimit) })
   admin = await g.admin()
 })
 afterAll(async () => {
@@ -59,6 +61,33 @@ describe('operators', () => {
       expect([taken.status, await codeOf(taken)]).toEqual([409, 'name-taken'])
     }
     expect(await g.cookieOf('DORA', 'the password of Dora')).toMatch(/^attestry=/)
+  })
+
+  test('are as many as the licence admits: one more is refused, and whoever is there works on', async () => {
+    const { operator, cookie } = await join('Ludwig', ['viewer'])
+    await g.ask('POST', `/api/operators/${operator}/disable`, { cookie: admin })
+    await g.host.settle()
+    const { total, items } = Page.parse(
+      await (await g.ask('GET', '/api/operators?limit=1000', { cookie: admin })).json(),
+    )
+    userLimit = items.filter((o) => o.state !== 'disabled').length
+    expect(userLimit).toBeLessThan(total)
+    const add = () =>
+      g.ask('POST', '/api/operators', { cookie: admin, body: { name: 'Martha', roles: ['viewer'] } })
+    const refused = await add()
+    expect(refused.status).toBe(409)
+    expect(await refused.json()).toMatchObject({
+      code: 'too-many-users',
+      detail: expect.stringMatching(/admits \d+ people and machines and \d+ may sign in\. Disable one/),
+    })
+    const enable = () => g.ask('POST', `/api/operators/${operator}/enable`, { cookie: admin })
+    expect(await codeOf(await enable())).toBe('too-many-users')
+    expect((await g.ask('GET', '/api/discovery/scans', { cookie: admin })).status).toBe(200)
+    userLimit += 1
+    expect((await enable()).status).toBe(204)
+    userLimit = null
+    expect((await g.ask('GET', '/api/discovery/scans', { cookie })).status).toBe(401)
+    expect((await add()).status).toBe(200)
   })
 
   test('lose their sessions at once when they are disabled, and cannot sign in until enabled', async () => {

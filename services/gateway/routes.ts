@@ -45,6 +45,8 @@ export interface Routing {
   readonly stateDir: string
   readonly ready: () => Promise<boolean>
   readonly license: () => Promise<z.infer<typeof LicenseStatus>>
+  /** Operators that the licence admits; null is no limit. */
+  readonly userLimit: () => Promise<number | null>
   readonly live: Feed
   readonly ledger: LedgerView
   readonly stuck: StuckWork
@@ -119,6 +121,8 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     if (!code) throw new Error(`${refusal.refused} cannot be the answer to this`)
     return { ...refusal, refused: code }
   }
+
+  const users = async () => ({ now: await operators.count(), most: await r.userLimit() })
 
   const oneTime = async (password: string) => ({
     phc: await hashPassword(password, r.random),
@@ -264,8 +268,8 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
       const refused = await change(
         call,
         operator,
-        ['name-taken'],
-        async () => ({ do: 'add', operator, name, roles }),
+        ['name-taken', 'too-many-users'],
+        async () => ({ do: 'add', operator, name, roles, users: await users() }),
         () => operators.setPassword(operator, stored),
       )
       return refused ?? { operator, oneTimePassword: password }
@@ -290,9 +294,12 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     },
 
     enableOperator: async (call) =>
-      change(call, call.params.operator, ['no-such-operator', 'already-enabled'], async () => ({
-        do: 'enable',
-      })),
+      change(
+        call,
+        call.params.operator,
+        ['no-such-operator', 'already-enabled', 'too-many-users'],
+        async () => ({ do: 'enable', users: await users() }),
+      ),
 
     resetPassword: async (call) => {
       const { operator } = call.params

@@ -51,6 +51,8 @@ export interface GatewayOptions {
   readonly https?: boolean
   readonly ready: () => Promise<boolean>
   readonly license: () => Promise<z.infer<typeof LicenseStatus>>
+  /** Operators that the licence admits, asked before one is added; null is no limit. @default no limit */
+  readonly userLimit?: () => Promise<number | null>
   readonly live: Feed
   readonly ledger: LedgerView
   readonly stuck: StuckWork
@@ -159,6 +161,7 @@ export function gatewayService(host: Host, guard: Guard, options: GatewayOptions
       stateDir,
       ready: options.ready,
       license: options.license,
+      userLimit: options.userLimit ?? (() => Promise.resolve(null)),
       live: options.live,
       liveRecheckMs: options.liveRecheckMs ?? 15_000,
       ledger: options.ledger,

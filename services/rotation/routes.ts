@@ -16,6 +16,7 @@ import {
   type Tx,
 } from '@attestry/kit'
 import type * as z from 'zod'
+import { tooManyAsked } from './asked.ts'
 import { calendarOf, windowProblem } from './calendar.ts'
 import { type Command, decide, type RotationRefusal } from './decide.ts'
 import { actorOf, decided } from './decided.ts'
@@ -42,7 +43,12 @@ export async function writesOn(host: DriveParts['host'], tenant: string): Promis
   return last?.data.on ?? false
 }
 
-export function rotationRoutes(parts: DriveParts, guard: Guard) {
+export function rotationRoutes(
+  parts: DriveParts,
+  guard: Guard,
+  /** Rotations that people may ask for in a month; null is no limit. */
+  manualLimit: () => Promise<number | null>,
+) {
   const { host } = parts
 
   const calendarFor = async (tenant: string, { plan }: Rotation) =>
@@ -162,6 +168,12 @@ export function rotationRoutes(parts: DriveParts, guard: Guard) {
 
     requestRotation: async (call) => {
       if (!(await writesOn(host, call.who.tenant))) return writesOff()
+      const most = call.body.breakGlass === null ? await manualLimit() : null
+      const tooMany =
+        most === null
+          ? null
+          : await host.tx(call.who.tenant, (tx) => tooManyAsked(tx, most, host.clock.now()))
+      if (tooMany) return tooMany
       return steer(call, { do: 'request', ...call.body }, call.body.breakGlass ?? undefined)
     },
     approveRotation: async (call) => {

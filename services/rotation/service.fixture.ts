@@ -39,7 +39,9 @@ const DIRECTORY_ADMIN = {
   owner: '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
 }
 
-export async function shop(options: { origin?: 'real' | 'demo' } = {}): Promise<Shop> {
+export async function shop(
+  options: { origin?: 'real' | 'demo'; manualLimit?: () => Promise<number | null> } = {},
+): Promise<Shop> {
   const twin = await startCloud({ estate: seededEstate(Date.now(), 'workshop') })
   const { estate } = twin
   process.env['IDENTITY_ENDPOINT'] = twin.identityEndpoint
@@ -101,6 +103,7 @@ export async function shop(options: { origin?: 'real' | 'demo' } = {}): Promise<
               },
             }),
             secretKey: new Secret('an install key of more than thirty-two characters'),
+            ...(options.manualLimit ? { manualLimit: options.manualLimit } : {}),
             proof: { successes: 2, overMs: 0, giveUpMs: 20_000 },
           }),
       },

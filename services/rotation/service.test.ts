@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Shop, shop, terms } from './service.fixture.ts'
 
 let s: Shop
+/** Rotations by hand that the licence admits a month. */
+let manualLimit: number | null = null
 beforeAll(async () => {
-  s = await shop()
+  s = await shop({ manualLimit: () => Promise.resolve(manualLimit) })
 }, 60_000)
 afterAll(() => s[Symbol.asyncDispose]())
 
@@ -176,7 +178,7 @@ describe('a policy that could never run is refused when it is saved', () => {
   })
 })
 
-test('approval is another person’s, by the hash, and a rejected plan ends', async () => {
+test('approval is another person’s, by the hash, and a rejected plan ends', { timeout: 90_000 }, async () => {
   const main = await s.vault('kv-workshop')
   const subject = {
     kind: 'storage-key',
@@ -215,6 +217,12 @@ test('approval is another person’s, by the hash, and a rejected plan ends', as
   s.advance({ hours: 25 })
   await s.until('it is rolled back', async () => (await s.read(planned.rotation)).stage === 'rolled-back')
   const again = await plan(policy)
+  // A licence that admits no more by hand refuses before anything is recorded; what was rolled back is untouched.
+  manualLimit = 0
+  expect(
+    await s.call('POST', `/api/rotation/rotations/${again.rotation}/request`, { planHash: again.planHash }),
+  ).toMatchObject({ status: 403, body: { code: 'too-many-rotations' } })
+  manualLimit = null
   await request(again)
   const rejected = await s.ok<RotationDetail>(
     'POST',

@@ -1,6 +1,7 @@
 import { hkdfSync } from 'node:crypto'
 import type { Guard, Host, Secret, Service } from '@attestry/kit'
 import { azureAccess } from '@attestry/kit/azure'
+import { askedView } from './asked.ts'
 import { azureSwitchers } from './dependents/azure.ts'
 import type { Switchers } from './dependents/dependent.ts'
 import { advanceCommand, type DriveParts } from './drive.ts'
@@ -20,6 +21,8 @@ export interface RotationOptions {
   readonly mailUrl?: string | undefined
   readonly mailFrom?: string | undefined
   readonly publicUrl?: string | undefined
+  /** Rotations that people may ask for in a month (UTC), as the licence admits; null is no limit. */
+  readonly manualLimit?: () => Promise<number | null>
   /** How long a new credential is tried before it is published. @default three tokens over a minute */
   readonly proof?: Work['proof']
 }
@@ -58,7 +61,7 @@ export function rotationService(host: Host, guard: Guard, options: RotationOptio
     // Mostly waiting: for a directory to know a new credential, for a vault, for a site.
     commandsAtOnce: 100,
     schema: new URL('./schema/', import.meta.url),
-    fetch: rotationRoutes(parts, guard),
+    fetch: rotationRoutes(parts, guard, options.manualLimit ?? (() => Promise.resolve(null))),
     commands: [
       advanceCommand(parts),
       planDueCommand(parts, allowed),
@@ -72,7 +75,7 @@ export function rotationService(host: Host, guard: Guard, options: RotationOptio
       }),
     ],
     reactions: [matchReaction(host), noticeReaction],
-    views: [rotationView],
+    views: [rotationView, askedView],
     schedules: [dueSchedule(host, allowed)],
   }
 }

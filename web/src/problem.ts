@@ -94,6 +94,11 @@ const STEPS: Readonly<Record<string, string>> = {
   'link-opens-nothing': 'The link was used, revoked, or its time is over. Ask for a new one.',
   'one-time-password-expired': 'Ask an administrator to reset it; a new one is shown to them.',
   'already-verifying': 'A verification is running. Its result will be there in a moment.',
+  'too-many-subscriptions':
+    'Settings › Licence shows the limit and what is used of it. What is there already stays and works.',
+  'too-many-users': 'Settings › Licence shows the limit. Whoever may sign in now still may.',
+  'too-many-rotations':
+    'Settings › Licence shows the limit. Policies go on, and break-glass is never refused.',
   'too-many-vaults': 'Narrow the environment’s scope in Settings, or use a licence with a higher limit.',
   'demonstration-takes-no-real-connection':
     'Start a fresh install without the embedded demonstration and connect it there.',

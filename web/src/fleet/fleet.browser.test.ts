@@ -66,6 +66,7 @@ test('a vendor sees the fleet, issues a licence once though the answer was lost,
   if (!first) throw new Error('no fleet')
   await using seen = await visit(browser, `${local.url.origin}/fleet/`)
   const { page } = seen
+  page.setDefaultTimeout(60_000)
   await signIn(page, 'a-token-that-nobody-has-given')
   await page.getByText('Sign in with a token that VENDOR_TOKENS knows.').waitFor()
   await signIn(page, local.token)
@@ -90,9 +91,9 @@ test('a vendor sees the fleet, issues a licence once though the answer was lost,
     await route.fetch()
     return route.abort()
   })
-  await page.getByRole('link', { name: 'Licences' }).click()
+  await page.getByRole('link', { name: 'Licences', exact: true }).click()
   await page.getByRole('button', { name: 'Issue a licence' }).click()
-  await page.getByLabel('Customer').fill('Relecloud')
+  await page.getByLabel('Customer', { exact: true }).fill('Relecloud')
   await look(page, 'issue')
   await page.getByRole('button', { name: 'Issue the licence' }).click()
   await page.getByText('This page cannot reach the licence service.').waitFor()
@@ -102,7 +103,7 @@ test('a vendor sees the fleet, issues a licence once though the answer was lost,
   expect(await verdictOf(key)).toBe('VALID')
   await page.getByRole('button', { name: 'I have handed it over' }).click()
   await page.getByLabel('Search licences').fill('Relecloud')
-  await page.getByText('1 match').waitFor()
+  await page.getByText(/^1 match$/).waitFor()
 
   await page.getByRole('link', { name: /^Relecloud/ }).click()
   await page.getByText('1 of 3').waitFor()
@@ -141,9 +142,10 @@ test('a vendor sees the fleet, issues a licence once though the answer was lost,
   await page.getByText('Revoked', { exact: true }).first().waitFor()
   expect(await verdictOf(newKey)).toBe('INVALID')
 
-  await page.getByRole('link', { name: 'Audit' }).click()
-  await page.getByRole('table', { name: 'Audit' }).getByText('Relecloud').first().waitFor()
-  expect(await page.getByRole('link', { name: /^Issued, Relecloud/ }).count()).toBe(1)
+  await page.getByRole('link', { name: 'Audit', exact: true }).click()
+  const issued = page.getByRole('link', { name: /^Issued, Relecloud/ })
+  await issued.first().waitFor()
+  expect(await issued.count()).toBe(1)
   await look(page, 'audit')
   expect(seen.complaints).toEqual([])
 })
@@ -157,6 +159,7 @@ test('a token that may only read shows a small dark screen the same, and nothing
     width: 390,
   })
   const { page } = seen
+  page.setDefaultTimeout(60_000)
   await signIn(page, local.readerToken)
   await page.getByRole('heading', { name: first?.customer ?? '' }).waitFor()
   await page.getByText('What was done').waitFor()

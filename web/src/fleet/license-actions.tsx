@@ -1,10 +1,10 @@
 import { Tier, TIERS } from '@attestry/contracts'
 import { createSignal, For, type JSX, Match, Show, Switch, untrack } from 'solid-js'
 import { createAction } from '../reading.ts'
-import { dayOf, localZone } from '../time.ts'
 import { Button } from '../ui/button.tsx'
 import { Dialog } from '../ui/dialog.tsx'
 import { Field } from '../ui/field.tsx'
+import { endDay } from './end-day.tsx'
 import { fleetApi } from './fleet-api.ts'
 import { dayIn, endOfDay, InstallsField, installsOf, KeyOnce, TierField } from './issue.tsx'
 import type { LicenseDetail } from './license.tsx'
@@ -96,7 +96,7 @@ function Extend(props: Of) {
     <Confirm
       {...props}
       title="Extend the licence"
-      says={`It lasts until ${dayOf(props.license.expiresAt, localZone())} now. Installs hear of it at their next check.`}
+      says={`It lasts until ${endDay(props.license.expiresAt)} now. Installs hear of it at their next check.`}
       word="Extend"
       work={() => fleetApi.extendLicense({ ...where(props), body: { expiresAt: endOfDay(ends()) } })}
     >
@@ -239,7 +239,7 @@ function RotateKey(props: Of) {
       title={made() ? 'The new key' : 'Give the licence a new key'}
       description={
         made()
-          ? `Shown this once. The old key works until ${dayOf(made()?.oldUntil ?? '', localZone())}.`
+          ? `Shown this once. The old key works until ${endDay(made()?.oldUntil ?? '')}.`
           : 'The old key works on for some days, so that nobody is shut out while it is entered.'
       }
     >

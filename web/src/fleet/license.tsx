@@ -13,6 +13,7 @@ import { now } from '../ui/now.ts'
 import { PageHead, Panel } from '../ui/panel.tsx'
 import { Facts } from '../ui/side-panel.tsx'
 import { LicenseActions, type Deed } from './license-actions.tsx'
+import { EndDay } from './end-day.tsx'
 import { fleetApi } from './fleet-api.ts'
 import { StandingBadge } from './licenses.tsx'
 import { FleetNotice } from './notice.tsx'
@@ -34,7 +35,7 @@ function Terms(props: { license: LicenseDetail }) {
       <Facts
         rows={[
           ['Tier', TIER_WORDS[props.license.tier]],
-          ['Ends', <Instant at={props.license.expiresAt} form="day" />],
+          ['Ends', <EndDay at={props.license.expiresAt} />],
           [
             'Installs',
             `${count(props.license.seated)} of ${props.license.installs === null ? 'any number' : count(props.license.installs)}`,
@@ -84,7 +85,7 @@ function Keys(props: { license: LicenseDetail; begin: (deed: Deed) => void }) {
                 {(until) => (
                   <Show when={Date.parse(until()) > now()} fallback={<Badge>no longer</Badge>}>
                     <span>
-                      <Badge tone="medium">overlaps</Badge> until <Instant at={until()} form="day" />
+                      <Badge tone="medium">overlaps</Badge> until <EndDay at={until()} />
                     </span>
                   </Show>
                 )}

@@ -15,6 +15,7 @@ import { now } from '../ui/now.ts'
 import { PageHead } from '../ui/panel.tsx'
 import { type Column, Rows } from '../ui/rows.tsx'
 import { SearchBox } from '../ui/search.tsx'
+import { EndDay } from './end-day.tsx'
 import { fleetApi } from './fleet-api.ts'
 import { IssueLicense } from './issue.tsx'
 import { FleetNotice } from './notice.tsx'
@@ -71,7 +72,7 @@ const COLUMNS: readonly Column<LicenseRow>[] = [
     label: 'Ends',
     track: '96px',
     narrow: 'sub-end',
-    cell: (l) => <Instant at={l.expiresAt} form="day" />,
+    cell: (l) => <EndDay at={l.expiresAt} />,
   },
   {
     id: 'installs',

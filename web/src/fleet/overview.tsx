@@ -91,7 +91,7 @@ function Figures(props: { health: FleetHealth }) {
 function EndingSoon() {
   const soon = createReading(
     fleetApi.listLicenses,
-    () => ({ query: { standing: 'expiring', order: 'ends-first', limit: FEW } }),
+    () => ({ query: { standing: 'expiring' as const, order: 'ends-first' as const, limit: FEW } }),
     { everyMs: () => EVERY_MS },
   )
   return (
@@ -120,9 +120,13 @@ function EndingSoon() {
 }
 
 function Silent() {
-  const silent = createReading(fleetApi.listInstalls, () => ({ query: { silent: 'true', limit: FEW } }), {
-    everyMs: () => EVERY_MS,
-  })
+  const silent = createReading(
+    fleetApi.listInstalls,
+    () => ({ query: { silent: 'true' as const, limit: FEW } }),
+    {
+      everyMs: () => EVERY_MS,
+    },
+  )
   return (
     <Panel title="Silent installs" actions={<a href="/fleet/installs?silent=true">All</a>}>
       <FleetNotice problem={silent.problem()} again={silent.again} />

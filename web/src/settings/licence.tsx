@@ -74,7 +74,11 @@ function Limits(props: { license: LicenseView }) {
         return [
           title,
           <span>
-            {props.license.used[name].toLocaleString('en')} of {most()?.toLocaleString('en') ?? 'any number'}{' '}
+            {props.license.used[name].toLocaleString('en')}
+            <Show when={most() !== null} fallback={<span class="faint">, no limit</span>}>
+              {' '}
+              of {most()?.toLocaleString('en')}
+            </Show>{' '}
             <Show when={over()}>
               <Badge tone="medium">above it; what is there stays</Badge>
             </Show>

@@ -1,0 +1,64 @@
+import { digestOf, type Projection, recordName, seatOf } from './projection.ts'
+import { toMetadata } from './seen.ts'
+import worker from './worker.ts'
+
+/*
+ * The Worker for its benchmark, in workerd without anything around it: KV is a map of texts, nobody is limited, and
+ * the registry does nothing. One licence with one install is known, and was seen a moment ago with the same counts.
+ */
+
+interface Given {
+  readonly SIGNING_KEYS: string
+  readonly KEY: string
+  readonly INSTALL: string
+  readonly COUNTS: string
+}
+
+async function environmentOf(given: Given): Promise<Env> {
+  const projection: Projection = {
+    license: 'lic-00000000000000000000',
+    tier: 'pro',
+    suspended: false,
+    expiresAt: '2099-01-01T00:00:00.000Z',
+    installs: 3,
+    seats: [seatOf(given.INSTALL)],
+  }
+  const records = new Map([[recordName(await digestOf(given.KEY)), JSON.stringify(projection)]])
+  const counts = JSON.parse(given.COUNTS) as (number | null)[]
+  const free: RateLimit = { limit: () => Promise.resolve({ success: true }) }
+  const nothing = () => Promise.resolve()
+  const kv: KVNamespace = {
+    get: async (name) => {
+      const text = records.get(name)
+      return text === undefined ? null : JSON.parse(text)
+    },
+    getWithMetadata: async () => {
+      const at = Math.floor(Date.now() / 1000)
+      return { value: '', metadata: toMetadata({ at, version: '1.0.0', counts, loggedAt: at }) }
+    },
+    put: nothing,
+    delete: nothing,
+    list: () => Promise.resolve({ keys: [], list_complete: true }),
+  }
+  return {
+    SIGNING_KEYS: given.SIGNING_KEYS,
+    VENDOR_TOKENS: '[]',
+    LICENSES: kv,
+    // Nothing of the benchmark's requests reaches it.
+    REGISTRY: { getByName: () => ({}) } as unknown as Env['REGISTRY'],
+    BY_ADDRESS: free,
+    BY_KEY: free,
+    LATEST_VERSION: '1.0.1',
+    LATEST_NOTICE: 'Mends a fault.',
+    MAIL_API: '',
+    MAIL_FROM: '',
+  }
+}
+
+let made: Promise<Env> | null = null
+
+// The Workers runtime asks for a default export.
+export default {
+  fetch: async (request: Request, given: Given, ctx: ExecutionContext) =>
+    worker.fetch(request, await (made ??= environmentOf(given)), ctx),
+}

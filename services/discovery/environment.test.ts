@@ -125,6 +125,8 @@ describe('subscriptions that a licence admits', () => {
   ] as const)('%s', (_what, environment, wished, room, message) => {
     const refused = tooManySubscriptions(environment, wished, room)
     expect(refused?.errors?.[0]?.message ?? null).toBe(message)
-    if (refused) expect(refused.detail).toContain(`admits ${room?.most} subscriptions`)
+    expect(refused?.detail ?? `admits ${room?.most} subscriptions`).toContain(
+      `admits ${room?.most} subscriptions`,
+    )
   })
 })

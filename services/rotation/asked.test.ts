@@ -46,7 +46,7 @@ test('rotations by hand are counted by calendar month; those of policies are not
   expect(await refused(3, asked)).toBeNull()
   const full = await refused(2, asked)
   expect(full?.refused).toBe('too-many-rotations')
-  const next = asked.toZonedDateTimeISO('UTC').toPlainDate().with({ day: 1 }).add({ months: 1 })
+  const next = asked.toZonedDateTimeISO('UTC').toPlainDate().with({ day: 1 }).add({ months: 1 }).toString()
   expect(full?.detail).toContain(`admits 2 rotations by hand a month, and 2 were asked for`)
   expect(full?.detail).toContain(`on ${next} (UTC)`)
   expect(await refused(2, Temporal.Instant.from(`${next}T00:00:00Z`))).toBeNull()

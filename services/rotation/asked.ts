@@ -23,7 +23,7 @@ export const askedView: Fold = {
 /** The calendar month of an instant, UTC, and the first day of the next. */
 function monthOf(now: Temporal.Instant): { readonly from: string; readonly next: string } {
   const first = now.toZonedDateTimeISO('UTC').toPlainDate().with({ day: 1 })
-  return { from: `${first}T00:00:00Z`, next: first.add({ months: 1 }).toString() }
+  return { from: `${first.toString()}T00:00:00Z`, next: first.add({ months: 1 }).toString() }
 }
 
 /**

@@ -67,7 +67,7 @@ function Confirm(
   )
 }
 
-const where = (props: Of) => ({ params: { license: props.license.license } })
+const where = (license: LicenseDetail) => ({ params: { license: license.license } })
 
 function Reason(props: { value: string; onInput: (text: string) => void }) {
   return (
@@ -98,7 +98,7 @@ function Extend(props: Of) {
       title="Extend the licence"
       says={`It lasts until ${endDay(props.license.expiresAt)} now. Installs hear of it at their next check.`}
       word="Extend"
-      work={() => fleetApi.extendLicense({ ...where(props), body: { expiresAt: endOfDay(ends()) } })}
+      work={() => fleetApi.extendLicense({ ...where(props.license), body: { expiresAt: endOfDay(ends()) } })}
     >
       <Field label="Last day (UTC)">
         {(id) => (
@@ -132,7 +132,9 @@ function ChangeTier(props: Of) {
       says={`${TIER_WORDS[props.license.tier]} now. What already runs at an install is never stopped; what the new tier lacks is no longer started.`}
       word="Change the tier"
       ready={installsOf(installs()) !== undefined}
-      work={() => fleetApi.changeTier({ ...where(props), body: { tier: tier(), ...installsOf(installs()) } })}
+      work={() =>
+        fleetApi.changeTier({ ...where(props.license), body: { tier: tier(), ...installsOf(installs()) } })
+      }
     >
       <TierField value={tier()} onChange={setTier} />
       <InstallsField tier={tier()} value={installs()} onInput={setInstalls} />
@@ -153,7 +155,7 @@ function Suspend(props: Of) {
       says="Installs are told at their next check, within about an hour, and start nothing that needs a licence. What runs is finished; reading and evidence work on."
       word="Suspend"
       danger
-      work={() => fleetApi.suspendLicense({ ...where(props), body: { reason: reason() } })}
+      work={() => fleetApi.suspendLicense({ ...where(props.license), body: { reason: reason() } })}
     >
       <Reason value={reason()} onInput={setReason} />
     </Confirm>
@@ -168,7 +170,7 @@ function Reinstate(props: Of) {
       title="Reinstate the licence"
       says="It counts again from the installs’ next check on."
       word="Reinstate"
-      work={() => fleetApi.reinstateLicense({ ...where(props), body: { reason: reason() } })}
+      work={() => fleetApi.reinstateLicense({ ...where(props.license), body: { reason: reason() } })}
     >
       <Reason value={reason()} onInput={setReason} />
     </Confirm>
@@ -186,7 +188,7 @@ function Revoke(props: Of) {
       word="Revoke"
       danger
       ready={typed().trim().toUpperCase() === props.license.prefix}
-      work={() => fleetApi.revokeLicense({ ...where(props), body: { reason: reason() } })}
+      work={() => fleetApi.revokeLicense({ ...where(props.license), body: { reason: reason() } })}
     >
       <Reason value={reason()} onInput={setReason} />
       <Field label={`Type ${props.license.prefix} to confirm`}>
@@ -228,7 +230,7 @@ function RotateKey(props: Of) {
   const [days, setDays] = createSignal('14')
   const [made, setMade] = createSignal<{ key: string; oldUntil: string }>()
   const rotate = createAction(async () => {
-    setMade(await fleetApi.rotateKey({ ...where(props), body: { overlapDays: Number(days()) } }))
+    setMade(await fleetApi.rotateKey({ ...where(props.license), body: { overlapDays: Number(days()) } }))
     vendor.changed()
   })
   return (
@@ -303,6 +305,11 @@ function download(name: string, text: string): void {
   URL.revokeObjectURL(url)
 }
 
+async function makeFile(license: LicenseDetail, install: string): Promise<void> {
+  const file = await fleetApi.licenseFile({ ...where(license), body: { install } })
+  download(`attestry-licence-${license.prefix.toLowerCase()}.json`, JSON.stringify(file))
+}
+
 function LicenseFile(props: Of) {
   const [install, setInstall] = createSignal('')
   return (
@@ -311,10 +318,7 @@ function LicenseFile(props: Of) {
       title="Licence file"
       says="For one install that reaches nobody. It counts for that install alone until the licence ends, and cannot be called back; it takes one of the licence’s places."
       word="Make and download"
-      work={async () => {
-        const file = await fleetApi.licenseFile({ ...where(props), body: { install: install().trim() } })
-        download(`attestry-licence-${props.license.prefix.toLowerCase()}.json`, JSON.stringify(file))
-      }}
+      work={() => makeFile(props.license, install().trim())}
     >
       <Field label="Number of the install" hint="The customer finds it in Settings → Licence.">
         {(id, note) => (

@@ -68,7 +68,8 @@ function Grid(props: { address: SyncAddress }) {
                     <For each={known().routes}>
                       {(route) => (
                         <th scope="col">
-                          {route.name} <span class="faint">to {route.target}</span>
+                          {route.name}
+                          <span class="sync-target">{route.target}</span>
                         </th>
                       )}
                     </For>

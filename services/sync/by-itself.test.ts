@@ -40,7 +40,7 @@ beforeAll(async () => {
       ),
     )
   for (const { asset, name } of rows) assets.set(name, asset)
-}, 90_000)
+}, 180_000)
 afterAll(() => s[Symbol.asyncDispose]())
 
 const nameAt = (index: number): string => names[index] ?? ''
@@ -112,6 +112,9 @@ describe('a run that nobody asked for', () => {
     await s.call('POST', `/routes/${route}/state`, { wish: 'pause' })
     await s.settle()
     expect(await asked(10)).toBe(1)
+    // From here on the clock is put forward: nothing is to run by time any more.
+    expect((await s.call('PUT', `/routes/${route}`, settings)).status).toBe(204)
+    await s.settle()
   })
 
   test('what changed while a route was paused is copied when it is resumed', async () => {

@@ -47,7 +47,6 @@ test('a policy is planned, asked for, followed live, paused, and rolled back', {
   await page.getByRole('link', { name: 'Policy of contoso-hr-feed' }).click()
   await page.getByRole('heading', { name: 'Which secret holds it' }).waitFor()
   await page.getByRole('button', { name: 'Plan a rotation' }).click()
-  await sound('planning')
   await dialog.getByRole('button', { name: 'Plan', exact: true }).click()
   await page.waitForURL(/\/rotation\/rotation-/)
   await page.getByText('Nothing happens until somebody asks for it').waitFor()
@@ -70,7 +69,6 @@ test('a policy is planned, asked for, followed live, paused, and rolled back', {
   await page.getByText('Old and new credential both work until the grace ends').waitFor()
   await page.getByText('Store', { exact: true }).click()
   await page.getByText(/settlement-client in kv-payments-prod, version/).waitFor()
-  await sound('grace')
 
   // The way back wants a reason, and tells what it does first.
   await page.getByRole('button', { name: 'Roll back' }).click()

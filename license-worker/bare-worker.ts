@@ -1,5 +1,6 @@
 import { digestOf, type Projection, recordName, seatOf } from './projection.ts'
 import { toMetadata } from './seen.ts'
+import { sign } from './sign.ts'
 import worker from './worker.ts'
 
 /*
@@ -55,10 +56,24 @@ async function environmentOf(given: Given): Promise<Env> {
   }
 }
 
+/**
+ * What a check cannot do without, and nothing else: the body, one digest, one signature, and an answer of that size.
+ * It tells how much of a check's cost is the service's own.
+ */
+async function least(request: Request, given: Given): Promise<Response> {
+  const { key } = JSON.parse(await request.text()) as { key: string }
+  await digestOf(key)
+  return new Response(JSON.stringify(await sign({ filler: FILLER }, given.SIGNING_KEYS)), ANSWER)
+}
+const FILLER = 'x'.repeat(440)
+const ANSWER = { headers: { 'content-type': 'application/json', 'cache-control': 'no-store' } } as const
+
 let made: Promise<Env> | null = null
 
 // The Workers runtime asks for a default export.
 export default {
   fetch: async (request: Request, given: Given, ctx: ExecutionContext) =>
-    worker.fetch(request, await (made ??= environmentOf(given)), ctx),
+    request.url.endsWith('/least')
+      ? least(request, given)
+      : worker.fetch(request, await (made ??= environmentOf(given)), ctx),
 }

@@ -87,7 +87,7 @@ async function ours({ url, folder }: Part): Promise<number> {
   })
   const folding = foldReports([report.type], { period: PERIOD, framework: null }, (_, row) => csv.add(row))
   await transaction(pool, { role: 'attestry_ledger', tenant: TENANT }, async (client) => {
-    for await (const page of pages(client, { tenant: TENANT, after: 0, pageSize: 1000 })) {
+    for await (const page of pages(client, { tenant: TENANT, after: 0, pageSize: 200 })) {
       for (const stored of page) {
         const event = open(stored)
         if (event) folding.apply(event, Buffer.from(stored.link).toString('hex'))

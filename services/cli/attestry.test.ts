@@ -128,6 +128,8 @@ describe('attestry ledger verify', () => {
     await appender.close()
     const good = await attestry(['ledger', 'verify', '--tenant', 'acme'], { DATABASE_URL: fixture.url })
     expect(good.said).toContain('The chain of 2 events holds')
+    const none = await attestry(['ledger', 'verify', '--tenant', 'nobody'], { DATABASE_URL: fixture.url })
+    expect(none).toMatchObject({ code: 2, said: expect.stringContaining('tenant "nobody" has no chain') })
     await fixture.pool.query('alter table ledger.event disable trigger all')
     await fixture.pool.query(
       `update ledger.event set envelope = replace(envelope, '"n":1', '"n":2') where seq = 2`,

@@ -15,7 +15,8 @@ import {
 } from '../evidence/attacks.fixture.ts'
 import { readZip } from '../evidence/zip-source.ts'
 import { receiptCommand } from './receipt.ts'
-import { BadOption, verifyCommand, type VerifyOptions } from './verify.ts'
+import { BadOption } from './bad-option.ts'
+import { verifyCommand, type VerifyOptions } from './verify.ts'
 
 /* `attestry verify` with everything an auditor may hold beside the bundle, and `attestry receipt`. */
 

@@ -20,10 +20,7 @@ import { type PoolClient, rows, transaction } from './postgres.ts'
 import type { Append, Appended, Conflict, Host, Outcome, Service, Tx } from './service.ts'
 import { currentTrace, inSpan } from './telemetry.ts'
 
-/**
- * Events of a walk that are held at once. Five times as many take no less time, and a process that walks a long chain then
- * keeps 40 MB more.
- */
+/** Events of a walk that are held at once; more of them are not read faster, and hold more memory. */
 const WALK_PAGE = 200
 
 /** A service's transaction with the client beneath, which only the host sees. */

@@ -25,8 +25,8 @@ export interface Started extends Embedded {
 const Ready = z.object({ environment: z.record(z.string(), z.string()) })
 
 const READY_MS = 120_000
-/** The product does without a licence service, so that it does not wait long for one. */
-const LICENSE_READY_MS = 15_000
+/** Half of it for the licence service, without which the product does: one that cannot start ends at once and is not waited for. */
+const LICENSE_READY_MS = 60_000
 const STOP_MS = 12_000
 
 const defaultState = (): string =>

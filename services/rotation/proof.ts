@@ -82,7 +82,10 @@ export function heldBack(
   if (record) return record
   const { issued, plan, stored } = state
   const replacement = seen.live.find((c) => c.keyId === issued?.keyId)
-  if (!replacement || replacement.keyId === keyId || !works(replacement, now)) return 'last-working'
+  if (!replacement || replacement.keyId === keyId) return 'last-working'
+  // By a clock that is behind, a certificate made just now begins in the future: time mends that, and no person need look.
+  if (replacement.startsAt !== null && ms(replacement.startsAt) > now.epochMilliseconds) return 'not-verified'
+  if (!works(replacement, now)) return 'last-working'
   for (const [target, { version }] of stored)
     if (!seen.targets.some((t) => t.target === target && t.version === version)) return 'vault-serves-another'
   if (plan.targets.length === 0 && seen.serves !== null && seen.serves !== issued?.keyId)

@@ -67,9 +67,8 @@ export async function workshop({ roles = true }: { roles?: boolean } = {}): Prom
   const { estate } = cloud
   const principal = estate.servicePrincipals.find(({ name }) => name === 'attestry-rotation')
   const own = estate.applications.find(({ name }) => name === 'attestry-rotation')
-  const [subscription, spare] = estate.subscriptions.map(({ id }) => id)
-  if (!principal || !own || subscription === undefined || spare === undefined)
-    throw new Error('this is not the workshop estate')
+  const [subscription] = estate.subscriptions.map(({ id }) => id)
+  if (!principal || !own || subscription === undefined) throw new Error('this is not the workshop estate')
   let granted = 0
   const made: Workshop = {
     cloud,
@@ -103,13 +102,24 @@ export async function workshop({ roles = true }: { roles?: boolean } = {}): Prom
         scope: at,
       })
     },
-    resource: (type, name, below = '') =>
-      `/subscriptions/${name === 'kv-workshop-spare' ? spare : subscription}/resourceGroups/${name === 'kv-workshop-spare' ? 'rg-recovery' : 'rg-shop'}/providers/${type}/${name}${below}`,
+    resource: resourcesOf(cloud),
     [Symbol.asyncDispose]: () => cloud.stop(),
   }
   if (roles) for (const { role, at } of grants(made)) made.grant(role, at)
   return made
 }
+
+/** Ids of the workshop's resources. */
+export const resourcesOf =
+  ({ estate }: RunningCloud): Workshop['resource'] =>
+  (type, name, below = '') => {
+    const [main, recovery] = estate.subscriptions.map(({ id }) => id)
+    const group =
+      name === 'kv-workshop-spare'
+        ? `${recovery}/resourceGroups/rg-recovery`
+        : `${main}/resourceGroups/rg-shop`
+    return `/subscriptions/${group}/providers/${type}/${name}${below}`
+  }
 
 /** Where each documented role is needed for all rotations of the workshop. */
 export const grants = ({ resource }: Pick<Workshop, 'resource'>) => {
@@ -162,7 +172,7 @@ export const JOBS = [
 export type JobName = (typeof JOBS)[number]
 
 /** The rotations that the workshop has work for. */
-export function jobOf({ cloud, resource }: Workshop, name: JobName): Job {
+export function jobOf({ cloud, resource }: Pick<Workshop, 'cloud' | 'resource'>, name: JobName): Job {
   const { estate } = cloud
   const application = (title: string) => {
     const found = estate.applications.find((one) => one.name === title)
@@ -489,7 +499,8 @@ export class Process {
         switchers: this.switchers,
         work: this.work(),
         calendar: ALWAYS,
-        lastTry: this.tries >= 5,
+        // As the service does.
+        lastTry: this.tries >= 11,
         record: (facts, when) => {
           if (when === 'here' && this.record.events.length !== expected) throw new Transient('moved')
           this.append(facts)

@@ -3,6 +3,8 @@ export type Trouble =
   | { readonly kind: 'latency'; readonly ms: number }
   /** 429 in the plane's own shape; without `retryAfterSeconds` there is no Retry-After header. */
   | { readonly kind: 'throttled'; readonly retryAfterSeconds?: number }
+  /** A 403 in the plane's own shape: the right was taken away, or is not known everywhere yet. */
+  | { readonly kind: 'forbidden' }
   /** A 5xx in the plane's own shape; `after`: once what was asked for is done. */
   | { readonly kind: 'error'; readonly status: 500 | 502 | 503 | 504; readonly after?: true }
   /** The connection ends without an answer; `after`: once what was asked for is done. */
@@ -27,6 +29,8 @@ export interface Fault {
   readonly host?: string
   /** Only calls that change something: signed ones, of operations that write. */
   readonly mutating?: true
+  /** Only signed calls that change nothing. */
+  readonly reading?: true
   /** So many matching calls pass untroubled first. */
   readonly skip?: number
   /** So many matching calls are troubled; default: every one until removed. */
@@ -48,17 +52,18 @@ interface Active {
 }
 
 export interface ActiveFaults extends Faults {
-  /** The troubles that befall this call, each counted down once. */
-  befalling(operation: string, host: string, mutates: boolean): Active[]
+  /** The troubles that befall this call, each counted down once. `asks`: a call without a token, which asks how to sign in. */
+  befalling(operation: string, host: string, does: 'changes' | 'reads' | 'asks'): Active[]
 }
 
 const matches = (
-  { operation, host, mutating }: Fault,
+  { operation, host, mutating, reading }: Fault,
   calledOperation: string,
   calledHost: string,
-  mutates: boolean,
+  does: 'changes' | 'reads' | 'asks',
 ): boolean =>
-  (mutating === undefined || mutates) &&
+  (mutating === undefined || does === 'changes') &&
+  (reading === undefined || does === 'reads') &&
   (host === undefined || host === calledHost) &&
   (operation === undefined || calledOperation === operation || calledOperation.startsWith(`${operation}.`))
 
@@ -78,9 +83,9 @@ export function faultRegistry(initial: readonly Fault[] = []): ActiveFaults {
   return {
     add,
     clear: () => active.clear(),
-    befalling(operation, host, mutates) {
+    befalling(operation, host, does) {
       const hit = [...active].filter(
-        (entry) => matches(entry.fault, operation, host, mutates) && entry.skip-- <= 0,
+        (entry) => matches(entry.fault, operation, host, does) && entry.skip-- <= 0,
       )
       for (const entry of hit) if (--entry.left <= 0) active.delete(entry)
       return hit

@@ -161,8 +161,12 @@ export function operations(cloud: Cloud, plane: Plane) {
       const url = new URL(context.req.url)
       cloud.calls.set(operation, (cloud.calls.get(operation) ?? 0) + 1)
       // A call without a token only asks how to sign in: it changes nothing yet.
-      const changes = mutates && context.req.header('authorization') !== undefined
-      const troubles = cloud.faults.befalling(operation, host, changes)
+      const signed = context.req.header('authorization') !== undefined
+      const troubles = cloud.faults.befalling(
+        operation,
+        host,
+        !signed ? 'asks' : mutates ? 'changes' : 'reads',
+      )
       let tokenExpired = false
       /** What befalls the caller instead of the answer, before the work or after it. */
       const befall = async (after: boolean): Promise<Response | undefined> => {
@@ -179,6 +183,8 @@ export function operations(cloud: Cloud, plane: Plane) {
             return hangUp(context)
           } else if (trouble.kind === 'throttled')
             return plane.render(plane.throttled(trouble.retryAfterSeconds))
+          else if (trouble.kind === 'forbidden')
+            return plane.render(new Refusal(403, 'Forbidden', 'The caller may not do this.'))
           else if (trouble.kind === 'error')
             return plane.render(
               new Refusal(trouble.status, 'InternalServerError', 'An unexpected error occurred.'),

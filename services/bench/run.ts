@@ -16,6 +16,7 @@ import { run as evidence } from './evidence.bench.ts'
 import { run as install } from './install.bench.ts'
 import { run as ledger } from './ledger.bench.ts'
 import { run as license } from './license.bench.ts'
+import { run as rotation } from './rotation.bench.ts'
 import type { Row } from './row.ts'
 import { run as sync } from './sync.bench.ts'
 import { run as verifier } from './verifier.bench.ts'
@@ -24,6 +25,7 @@ const PARTS: Readonly<Record<string, { title: string; run: () => Promise<Row[]> 
   ledger: { title: 'Ledger: append and verify', run: ledger },
   discovery: { title: 'Discovery: calls, time and memory of a scan', run: discovery },
   compliance: { title: 'Compliance: 40 rules over 100,000 assets', run: compliance },
+  rotation: { title: 'Rotation: 1,000 planned, 100 at once', run: rotation },
   sync: { title: 'Sync: calls and time of a route to AWS', run: sync },
   license: { title: 'The licence service: a fleet of 100,000 installs', run: license },
   evidence: { title: 'Evidence: a million rows as CSV', run: evidence },

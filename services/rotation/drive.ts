@@ -12,10 +12,10 @@ import { releaseLease, takeLease } from './lease.ts'
 import { next, type Next } from './next.ts'
 import { principalOf } from './plan.ts'
 import { policyFact } from './policy.ts'
-import { evolve, isVaultItem, type Rotation } from './state.ts'
+import { evolve, isVaultItem, type Rotation, withFacts } from './state.ts'
 import { perform } from './steps.ts'
 import { recordIssued } from './steps/issue.ts'
-import { orderOf } from './steps/parts.ts'
+import { Moved, orderOf } from './steps/parts.ts'
 
 /*
  * Drives rotations: reads the record, asks what is next, does it, and again, until there is something to wait for. All it
@@ -110,65 +110,83 @@ async function advance(parts: DriveParts, job: Job<Advance>): Promise<void> {
     if (!issuer) throw new Error(`nothing here issues a ${plan.subject.kind}`)
     return issuer
   }
-  let lastDid = ''
+  let known: Rotation | null = null
+  let brought = chain
   for (let turn = 0; turn < MOST_STEPS; turn++) {
     signal.throwIfAborted()
-    const { state } = await readRotation(host, tenant, rotation)
+    const state: Rotation | null = known ?? (await readRotation(host, tenant, rotation)).state
     if (!state) throw new Error(`there is no rotation ${rotation}`)
     const calendar = calendarOf(state.plan.window, freezes, state.plan.policy)
     const now = host.clock.now()
     const what: Next = next(state, now, calendar)
     if ('over' in what) return finish(parts, job, state)
+    const recorded = recorder(parts, job, state)
     const stepParts = {
       issuer: issuerOf(state),
       switchers: { ...parts.switchers, 'sync-route': syncRouteSwitcher(host, tenant) },
-      work: workFor(parts, signal, (says) => void job.progress({ step: lastDid, says })),
+      work: workFor(parts, signal, (says) => void job.progress({ says })),
       calendar,
       lastTry: job.attempt >= LAST_TRY,
-      record: recorder(parts, job, state),
+      record: recorded.record,
       lease: () => takeLease(host, tenant, principalOf(state.plan.subject), rotation),
       secretAsset: ({ vault, secret }: RotationTarget) =>
         opaque('secret', `${vault}/${secret.toLowerCase()}`),
       credentialAsset: (keyId: string) => opaque('app-secret', `${state.plan.subject.at}/${keyId}`),
     }
-    if (chain && state.pending?.awaits === 'merge' && turn === 0) {
-      const { issuer, work } = stepParts
-      if (!issuer.follow) throw new Error(`${issuer.kind} has nothing to merge`)
-      await recordIssued(state, await issuer.follow(orderOf(state), chain, work), stepParts)
-      continue
-    }
-    if ('wait' in what) {
-      if (what.wait === 'request' || what.wait === 'approval') {
-        const expired = decide(state, { do: 'expire' }, { who: 'rotation', now, calendar })
-        if (!('refused' in expired) && expired.length > 0) {
-          await stepParts.record(expired, 'here')
-          continue
+    try {
+      if (brought && state.pending?.awaits === 'merge') {
+        const { issuer, work } = stepParts
+        if (!issuer.follow) throw new Error(`${issuer.kind} has nothing to merge`)
+        await recordIssued(state, await issuer.follow(orderOf(state), brought, work), stepParts)
+        brought = undefined
+      } else if ('wait' in what) {
+        if (what.wait === 'request' || what.wait === 'approval') {
+          const expired = decide(state, { do: 'expire' }, { who: 'rotation', now, calendar })
+          if (!('refused' in expired) && expired.length > 0) {
+            await stepParts.record(expired, 'here')
+            known = recorded.state()
+            continue
+          }
         }
+        return what.until ? again(parts, job, state, what.until) : undefined
+      } else {
+        const until = await perform(what, state, stepParts)
+        if (until && Temporal.Instant.compare(until, host.clock.now()) > 0)
+          return again(parts, job, recorded.state() ?? state, until)
       }
-      return what.until ? again(parts, job, state, what.until) : undefined
+      known = recorded.state()
+    } catch (error) {
+      if (!(error instanceof Moved)) throw error
+      // Somebody decided on it meanwhile: what is next follows from the record as it is now.
+      known = null
     }
-    lastDid = what.do
-    await job.progress({ step: what.do, says: '' })
-    const until = await perform(what, state, stepParts)
-    if (until && Temporal.Instant.compare(until, host.clock.now()) > 0) return again(parts, job, state, until)
   }
   throw new Error(`rotation ${rotation} took ${MOST_STEPS} steps without an end`)
 }
 
-/** Appends to the rotation's stream, knowing how far it was read. */
-function recorder({ host }: DriveParts, job: Job<Advance>, state: Rotation) {
-  let position = state.position
-  return async (facts: readonly Fact[], when: 'here' | 'anyway'): Promise<void> => {
-    if (facts.length === 0) return
-    const appended = await host.append(job.tenant, {
-      stream: state.rotation,
-      expected: when === 'here' ? position : 'any',
-      facts,
-      by: actor,
-      cause: { correlation: job.cause.correlation, causation: job.id.slice(0, 80) },
-    })
-    if (!appended.ok) throw new Transient('Somebody decided on this rotation meanwhile', { retryAfterMs: 50 })
-    position = appended.lastPosition
+/**
+ * Appends to the rotation's stream, knowing how far it was read. The state after it follows from what was appended, as
+ * long as nobody else did; else it is null, and the record has to be read anew.
+ */
+function recorder({ host }: DriveParts, job: Job<Advance>, from: Rotation) {
+  let state: Rotation | null = from
+  let { position } = from
+  return {
+    state: () => state,
+    record: async (facts: readonly Fact[], when: 'here' | 'anyway'): Promise<void> => {
+      if (facts.length === 0) return
+      const appended = await host.append(job.tenant, {
+        stream: from.rotation,
+        expected: when === 'here' ? position : 'any',
+        facts,
+        by: actor,
+        cause: { correlation: job.cause.correlation, causation: job.id.slice(0, 80) },
+      })
+      if (!appended.ok) throw new Moved('Somebody decided on this rotation meanwhile', { retryAfterMs: 50 })
+      const alone = appended.lastPosition === position + facts.length
+      state = alone && state ? withFacts(state, facts, actor, appended.at) : null
+      position = appended.lastPosition
+    },
   }
 }
 

@@ -408,11 +408,19 @@ export function evolve(state: Rotation | null, event: EventOf): Rotation | null 
 
 export const isOver = (state: Rotation): boolean => ENDS.includes(state.stage)
 
+/** A rotation after facts that were just recorded, or are about to be: what an event is made of them for `evolve`. */
+export const withFacts = <S extends Rotation | null>(
+  state: S,
+  facts: readonly Fact[],
+  by: Actor,
+  at: string,
+): Rotation | S =>
+  facts.reduce<Rotation | S>((now, one) => {
+    // A fact with its place is an event; the rest of an envelope is not looked at here.
+    const event = { ...one, at, by, position: (now?.position ?? 0) + 1 } as unknown as EventOf
+    return evolve(now, event) ?? now
+  }, state)
+
 /** A rotation as its first facts tell it, before they are recorded: what is decided on a plan can be recorded with it. */
 export const fromFacts = (facts: readonly Fact[], by: Actor, at: string): Rotation | null =>
-  facts.reduce(
-    (state: Rotation | null, one, index) =>
-      // A fact with its place is an event; the rest of an envelope is not looked at here.
-      evolve(state, { ...one, at, by, position: index + 1 } as unknown as EventOf),
-    null,
-  )
+  withFacts(null, facts, by, at)

@@ -5,7 +5,7 @@ import { isVaultItem, type Rotation } from './state.ts'
 import { missWindow, preflight } from './steps/begin.ts'
 import { confirm, enterGrace, switchOver } from './steps/cutover.ts'
 import { follow, issue, publish, recover, verify } from './steps/issue.ts'
-import type { Again, StepParts } from './steps/parts.ts'
+import { type Again, Moved, type StepParts } from './steps/parts.ts'
 import { complete, disable, retire } from './steps/retire.ts'
 import { discard, endRollback, giveBack, restore } from './steps/roll-back.ts'
 
@@ -19,7 +19,7 @@ export async function perform(step: Step, state: Rotation, parts: StepParts): Pr
   try {
     return await work(step, state, parts)
   } catch (error) {
-    if (error instanceof Transient && !parts.lastTry) throw error
+    if (error instanceof Moved || (error instanceof Transient && !parts.lastTry)) throw error
     if (!(error instanceof Denied || error instanceof Transient)) throw error
     await parts.record(failed(step, state, error, parts.work.now()), 'anyway')
     return null

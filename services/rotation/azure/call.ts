@@ -88,10 +88,20 @@ export function restClient(azure: Azure, origin: string) {
   const reading = make(readOptions(azure))
   const writing = make(writeOptions(azure))
 
-  /** @param path from the root of `origin`, query included */
-  return (method: HttpMethods, path: string, signal: AbortSignal, body?: unknown): Promise<Answer> =>
+  /**
+   * @param path from the root of `origin`, query included
+   * @param body what is sent, as JSON
+   * @param reads a POST that changes nothing, so that it is tried again like a GET
+   */
+  return (
+    method: HttpMethods,
+    path: string,
+    signal: AbortSignal,
+    body?: unknown,
+    reads = method === 'GET',
+  ): Promise<Answer> =>
     call(azure, signal, async (abortSignal) => {
-      const { pipeline, httpClient } = method === 'GET' ? reading : writing
+      const { pipeline, httpClient } = reads ? reading : writing
       const request = createPipelineRequest({
         url: `${origin}${path}`,
         method,

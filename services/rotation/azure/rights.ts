@@ -83,6 +83,7 @@ export function resourceManager(azure: Azure) {
       // The call has its own deadline; no single asker's end ends it for the others.
       new AbortController().signal,
       { query, options: { resultFormat: 'objectArray' } },
+      true,
     )
     const { oid } = await ourClaims(azure, ARM)
     return new Map(

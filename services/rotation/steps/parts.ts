@@ -1,10 +1,14 @@
 import type { Fact, RotationTarget } from '@attestry/contracts'
+import { Transient } from '@attestry/kit'
 import type { Calendar } from '../calendar.ts'
 import type { Switchers } from '../dependents/dependent.ts'
 import type { Issued, Issuer, Order, Work } from '../issuers/issuer.ts'
 import type { Rotation } from '../state.ts'
 
 /* What every step is given, and what it answers. */
+
+/** Somebody else appended since the state was read: what is next has to be asked anew. */
+export class Moved extends Transient {}
 
 export interface StepParts {
   readonly issuer: Issuer
@@ -13,7 +17,7 @@ export interface StepParts {
   readonly calendar: Calendar
   /** The last of several tries: what would be tried again counts as refused. */
   readonly lastTry: boolean
-  /** Appends. `here`: only if nobody appended since the state was read, else throws Transient; `anyway`: a fact is a fact. */
+  /** Appends. `here`: only if nobody appended since the state was read, else throws Moved; `anyway`: a fact is a fact. */
   record(facts: readonly Fact[], when: 'here' | 'anyway'): Promise<void>
   /** Takes the principal's lease; the instant from which it may be tried again where another rotation has it. */
   lease(): Promise<Temporal.Instant | null>

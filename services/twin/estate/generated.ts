@@ -8,6 +8,8 @@ export interface Size {
   readonly secrets: number
   readonly keys: number
   readonly certificates: number
+  /** Applications with a secret that is about to end, each kept in a vault and tagged with its key id. @default 0 */
+  readonly applications?: number
 }
 
 const shapes: readonly KeyShape[] = [
@@ -25,6 +27,7 @@ export function generatedEstate({
   secrets,
   keys,
   certificates,
+  applications = 0,
   seed = 'bench',
   now,
 }: Size & { seed?: string; now: number }): Estate {
@@ -43,6 +46,7 @@ export function generatedEstate({
     ...(index % 19 === 5 ? { tags: null } : {}),
   })
   const pad = (index: number) => String(index).padStart(4, '0')
+  const stores: ReturnType<typeof build.vault>[] = []
   for (let v = 0; v < vaults; v += 1) {
     const subscription = subscriptions[Math.floor(v / vaultsPerSubscription)]
     if (subscription === undefined) break
@@ -52,6 +56,7 @@ export function generatedEstate({
       sku: v % 3 === 0 ? 'premium' : 'standard',
       purgeProtection: v % 5 === 0 ? null : true,
     })
+    stores.push(one)
     for (let i = 0; i < secrets; i += 1) one.secret(`secret-${pad(i)}`, state(v + i))
     for (let i = 0; i < keys; i += 1)
       one.key(
@@ -65,6 +70,26 @@ export function generatedEstate({
     }
   }
   const scanner = build.scanner()
+  // What has to be rotated soon: the product's identity owns them all.
+  const owners = [
+    { id: scanner.id, kind: 'servicePrincipal', name: scanner.name, userPrincipalName: null },
+  ] as const
+  for (let a = 0; a < applications; a += 1) {
+    const secret = build.canary(`application ${pad(a)}`)
+    // Half an hour apart, so that each date tells whose it is.
+    const startedDaysAgo = 360 - a * 0.02
+    const { application } = build.application(`workload ${pad(a)}`, {
+      owners,
+      passwords: [{ startedDaysAgo, endsIn: 5, secret }],
+    })
+    const [password] = application.passwords
+    stores[a % stores.length]?.secret(`workload-${pad(a)}-client`, {
+      age: startedDaysAgo,
+      expiresIn: 5,
+      value: secret,
+      tags: { 'key-id': password?.keyId ?? '' },
+    })
+  }
   for (const { id } of subscriptions) build.mayScan(scanner, id, 'rg-generated')
   elsewhere(build, scanner)
   return build.estate

@@ -49,7 +49,7 @@ export async function duePolicies(
     Parameters<typeof policyOf>[0] & { starts_at: string | null; ends_at: string | null }
   >(
     `select p.policy, p.enabled, p.credential, p.cadence_days, p.subject, p.settings, p.selector,
-       coalesce(c.starts_at, i.created, last.ended_at) as starts_at, coalesce(c.ends_at, i.expires) as ends_at
+       coalesce(c.starts_at, i.created, last.ended_at, p.since) as starts_at, coalesce(c.ends_at, i.expires) as ends_at
      from policies p
      left join credentials c on c.tenant = p.tenant and c.asset = p.credential
      left join items i on i.tenant = p.tenant and i.asset = p.credential

@@ -3,7 +3,7 @@ import { type Command, command, type Host, instantOf, type Reaction, Transient }
 import * as z from 'zod'
 import { atOnce } from './at-once.ts'
 import { matcher, type SecretFacts, sharedWords } from './matching.ts'
-import { expandSelectors } from './policy-routes.ts'
+import { expandSelectors } from './selectors.ts'
 
 /*
  * After each scan, and when a policy is enabled: selectors make their policies, and matches are proposed for policies of

@@ -89,6 +89,17 @@ function plannedOf(all: readonly Dependence[], checklist: boolean): PlannedDepen
   return inOrder(planned.map((d) => ({ ...d, canary: d.dependent === canary?.dependent })))
 }
 
+/**
+ * The secret of a service principal that is in use, as far as can be told from outside, because discovery does not list
+ * them: the one that a target's tags name, else the newest.
+ */
+function inUse({ live, targets }: Seen): string | null {
+  const secrets = live.filter(({ type }) => type === 'secret')
+  const named = secrets.find(({ keyId }) => targets.some((t) => t.keyId === keyId))
+  const newest = secrets.toSorted((a, b) => ((a.startsAt ?? '') < (b.startsAt ?? '') ? 1 : -1))[0]
+  return (named ?? newest)?.keyId ?? null
+}
+
 /** The facts of a plan, or why there cannot be one. */
 export function makePlan(
   input: PlanInput,
@@ -104,7 +115,13 @@ export function makePlan(
   if (!isVaultItem(kind) && targets.length === 0)
     return refuse('targets-missing', 'The policy names no vault for the new value, and no match is verified.')
   const slots = RETIREMENT[kind] === 'regenerate'
-  const current = slots ? seen.slotInUse : isVaultItem(kind) ? seen.serves : input.keyId
+  const current = slots
+    ? seen.slotInUse
+    : isVaultItem(kind)
+      ? seen.serves
+      : kind === 'sp-secret'
+        ? inUse(seen)
+        : input.keyId
   const now_ = seen.live.find((c) => c.keyId === current)
   if (slots && !now_)
     return refuse(

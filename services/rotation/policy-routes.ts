@@ -1,25 +1,21 @@
-import { type Fact, fact, type CredentialSubject, type EventOf } from '@attestry/contracts'
-import type { PolicyRow, rotationHttp } from '@attestry/contracts/http'
+import { fact, type CredentialSubject, type EventOf } from '@attestry/contracts'
+import type { rotationHttp } from '@attestry/contracts/http'
 import {
   cursorOf,
   cursorText,
   Denied,
   type Handlers,
-  instantOf,
-  iso,
   isRefused,
   refuse,
   type Refused,
   Transient,
-  type Tx,
 } from '@attestry/kit'
-import type * as z from 'zod'
 import { actorOf, decided } from './decided.ts'
 import { type DriveParts, workFor } from './drive.ts'
-import { type KnownCredential, policyOf, readCredential, readFreezes, readVaults } from './known.ts'
+import { type KnownCredential, readCredential, readFreezes, readVaults } from './known.ts'
 import { makePlan } from './plan.ts'
-import { dueAt, policyFact, type PolicyRefusal, type PolicyState, problemOf, type Terms } from './policy.ts'
-import type { Stage } from './state.ts'
+import { policyFact, type PolicyRefusal, type PolicyState, problemOf, type Terms } from './policy.ts'
+import { listPolicies } from './policy-rows.ts'
 
 type Table = typeof rotationHttp
 type Some = Pick<
@@ -50,7 +46,6 @@ export const policyOfStream = (events: readonly EventOf[]): PolicyState | null =
 
 /** A look at the cloud while a policy is saved takes no longer than this; without an answer the preflight decides later. */
 const LOOK_MS = 15_000
-const SELECTOR_PAGE = 1000
 
 /** Handlers of policies, selectors and matches. */
 export function policyHandlers(parts: DriveParts): Some {
@@ -370,125 +365,4 @@ export function policyHandlers(parts: DriveParts): Some {
       ])
     )
   }
-}
-
-/** Policies that selectors make: for each application secret whose name has the part and that has none yet. */
-export async function expandSelectors(
-  tx: Tx,
-  opaque: (kind: string, name: string) => string,
-): Promise<{ policy: string; fact: Fact }[]> {
-  const rows = await tx.rows<{
-    selector: string
-    cadence_days: number
-    settings: Terms['settings']
-    asset: string
-    object_id: string
-    app_id: string
-    app_name: string
-    key_id: string
-  }>(
-    `select s.selector, s.cadence_days, s.settings, c.asset, c.object_id, c.app_id, c.app_name, c.key_id
-     from selectors s join credentials c on c.tenant = s.tenant and c.kind = 'secret'
-       and position(lower(s.name_part) in lower(c.app_name)) > 0
-     where s.tenant = $1 and s.enabled
-       and not exists (select 1 from policies p where p.tenant = c.tenant and p.credential = c.asset)
-     order by c.asset limit ${SELECTOR_PAGE}`,
-    [tx.tenant],
-  )
-  return rows.map((r) => {
-    const subject: CredentialSubject = {
-      kind: 'app-secret',
-      at: r.object_id,
-      part: r.app_id,
-      name: r.app_name,
-    }
-    const policy = opaque('policy', `app-secret ${r.object_id} ${r.app_id} ${r.key_id}`.toLowerCase())
-    return {
-      policy,
-      fact: policyFact(
-        'rotation.policy-enabled',
-        { policy, credential: r.asset, subject, selector: r.selector },
-        { cadenceDays: r.cadence_days, settings: r.settings },
-      ),
-    }
-  })
-}
-
-async function listPolicies(tx: Tx, query: z.infer<Table['listPolicies']['query']>) {
-  const { limit } = query
-  const after = cursorOf(query.after)
-  const where = `p.tenant = $1 and p.subject is not null and p.settings is not null
-    and ($2::text is null or p.policy = $2) and ($3::text is null or p.credential = $3)
-    and ($4::text is null or position(lower($4) in lower(p.name)) > 0)
-    and ($5::text is null or p.enabled = ($5 = 'enabled'))`
-  const args = [
-    tx.tenant,
-    query.policy ?? null,
-    query.credential ?? null,
-    query.search ?? null,
-    query.state ?? null,
-  ]
-  const rows = await tx.rows<
-    Parameters<typeof policyOf>[0] & {
-      name: string
-      starts_at: string | null
-      ends_at: string | null
-      proposed: number
-      verified: number
-      excluded: number
-      vault_names: (string | null)[] | null
-      running: { rotation: string; stage: Stage } | null
-      last: { rotation: string; stage: Stage; ended_at: string } | null
-    }
-  >(
-    `select p.policy, p.enabled, p.credential, p.cadence_days, p.subject, p.settings, p.selector, p.name,
-       coalesce(c.starts_at, i.created, (select max(r.ended_at) from runs r
-         where r.tenant = p.tenant and r.policy = p.policy and r.stage = 'complete')) as starts_at, coalesce(c.ends_at, i.expires) as ends_at,
-       (select count(*)::int from matches m where m.tenant = p.tenant and m.policy = p.policy and m.state = 'proposed') as proposed,
-       (select count(*)::int from matches m where m.tenant = p.tenant and m.policy = p.policy and m.state = 'verified') as verified,
-       (select count(*)::int from matches m where m.tenant = p.tenant and m.policy = p.policy and m.state = 'excluded') as excluded,
-       (select array_agg(v.name order by t.n) from jsonb_array_elements(p.settings->'targets') with ordinality as t(target, n)
-         left join vaults v on v.tenant = p.tenant and v.vault = t.target->>'vault') as vault_names,
-       (select jsonb_build_object('rotation', r.rotation, 'stage', r.stage) from runs r
-         where r.tenant = p.tenant and r.policy = p.policy and not r.over and r.stage <> 'planned' order by r.planned_at desc limit 1) as running,
-       (select jsonb_build_object('rotation', r.rotation, 'stage', r.stage, 'ended_at', r.ended_at) from runs r
-         where r.tenant = p.tenant and r.policy = p.policy and r.over order by r.ended_at desc limit 1) as last
-     from policies p
-     left join credentials c on c.tenant = p.tenant and c.asset = p.credential
-     left join items i on i.tenant = p.tenant and i.asset = p.credential
-     where ${where} and ($6::text is null or (p.name, p.policy) > ($6, $7))
-     order by p.name, p.policy limit $8`,
-    [...args, after?.key ?? null, after?.id ?? null, limit + 1],
-  )
-  const [count] = await tx.rows<{ total: number }>(
-    `select count(*)::int as total from policies p where ${where}`,
-    args,
-  )
-  const items = rows.slice(0, limit).map((r): z.input<typeof PolicyRow> => {
-    const policy = policyOf(r)
-    const startsAt = instantOf(r.starts_at)
-    const endsAt = instantOf(r.ends_at)
-    const due = dueAt(policy, { startsAt, endsAt })
-    return {
-      policy: r.policy,
-      enabled: r.enabled,
-      credential: r.credential,
-      subject: r.subject,
-      cadenceDays: r.cadence_days,
-      settings: r.settings,
-      selector: r.selector,
-      vaultNames: (r.vault_names ?? []).map((n) => n ?? ''),
-      endsAt,
-      dueAt: r.enabled && due ? iso(due) : null,
-      matches: { proposed: r.proposed, verified: r.verified, excluded: r.excluded },
-      running: r.running,
-      last: r.last && {
-        rotation: r.last.rotation,
-        stage: r.last.stage,
-        endedAt: instantOf(r.last.ended_at),
-      },
-    }
-  })
-  const end = rows.length > limit ? rows[limit - 1] : undefined
-  return { items, next: end ? cursorText({ key: end.name, id: end.policy }) : null, total: count?.total ?? 0 }
 }

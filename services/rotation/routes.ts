@@ -362,7 +362,7 @@ async function calendarEntries(
   >(
     `select p.policy, p.enabled, p.credential, p.cadence_days, p.subject, p.settings, p.selector,
        coalesce(c.starts_at, i.created, (select max(r.ended_at) from runs r
-         where r.tenant = p.tenant and r.policy = p.policy and r.stage = 'complete')) as starts_at, coalesce(c.ends_at, i.expires) as ends_at
+         where r.tenant = p.tenant and r.policy = p.policy and r.stage = 'complete'), p.since) as starts_at, coalesce(c.ends_at, i.expires) as ends_at
      from policies p left join credentials c on c.tenant = p.tenant and c.asset = p.credential
      left join items i on i.tenant = p.tenant and i.asset = p.credential
      where p.tenant = $1 and p.enabled and p.subject is not null and p.settings is not null

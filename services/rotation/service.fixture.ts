@@ -1,11 +1,13 @@
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { EventOf } from '@attestry/contracts'
 import { rotationHttp, type PolicyRow, type RotationDetail } from '@attestry/contracts/http'
-import { pause, Secret } from '@attestry/kit'
+import { type Bus, type Clock, type Guard, pause, Secret } from '@attestry/kit'
+import type { RunOptions } from '@attestry/kit/run'
 import { guardOf, testHost, type TestHost } from '@attestry/kit/testing'
 import type * as z from 'zod'
 import { complianceService } from '../compliance/service.ts'
 import { discoveryService } from '../discovery/service.ts'
-import { type RunningCloud, seededEstate, startCloud } from '../twin/index.ts'
+import { type Estate, type RunningCloud, seededEstate, startCloud } from '../twin/index.ts'
 import { azureRotation, rotationService } from './service.ts'
 
 /*
@@ -20,7 +22,7 @@ export interface Shop extends AsyncDisposable {
   call(method: string, path: string, body?: unknown, who?: string): Promise<{ status: number; body: unknown }>
   /** Sends, expects success, and answers the body. */
   ok<T>(method: string, path: string, body?: unknown, who?: string): Promise<T>
-  /** Waits until something is so; throws after half a minute with what was there. */
+  /** Waits until something is so; throws after a minute with what was there. */
   until<T>(what: string, look: () => Promise<T | null | undefined | false>): Promise<T>
   read(rotation: string): Promise<RotationDetail>
   /** Waits for a stage, or for any end. */
@@ -39,11 +41,15 @@ const DIRECTORY_ADMIN = {
   owner: '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
 }
 
-export async function shop(
-  options: { origin?: 'real' | 'demo'; manualLimit?: () => Promise<number | null> } = {},
-): Promise<Shop> {
-  const twin = await startCloud({ estate: seededEstate(Date.now(), 'workshop') })
-  const { estate } = twin
+/** The workshop in the twin, by real time that a test moves, with whom rotation signs in as. Its identity has every right. */
+export async function workshopCloud(prepare: (estate: Estate) => void = () => undefined): Promise<{
+  twin: RunningCloud
+  env: Record<string, string>
+  clock: Clock
+}> {
+  const estate = seededEstate(Date.now(), 'workshop')
+  prepare(estate)
+  const twin = await startCloud({ estate })
   process.env['IDENTITY_ENDPOINT'] = twin.identityEndpoint
   process.env['IDENTITY_HEADER'] = twin.identityHeader
   const own = estate.applications.find(({ name }) => name === 'attestry-rotation')
@@ -58,6 +64,54 @@ export async function shop(
         principal: principal.id,
         scope: `/subscriptions/${id}`,
       })
+  return {
+    twin,
+    env: {
+      AZURE_TENANT_ID: estate.directory,
+      AZURE_CLIENT_ID: own.appId,
+      AZURE_CLIENT_SECRET: own.passwords[0]?.secret ?? '',
+    },
+    clock: { now: () => Temporal.Instant.fromEpochMilliseconds(Math.floor(twin.clock.now())) },
+  }
+}
+
+/** One more application with a secret that the main vault keeps under `<name>-client`, as the shop's own. */
+export function addWorkload(estate: Estate, name: string): void {
+  const shop = estate.applications.find((one) => one.name === 'workshop-shop')
+  const principal = estate.servicePrincipals.find((one) => one.name === 'workshop-shop')
+  const vault = estate.vaults.find((one) => one.name === 'kv-workshop')
+  const kept = vault?.secrets['shop-client']?.versions[0]
+  const [password] = shop?.passwords ?? []
+  if (!shop || !principal || !vault || !kept || !password) throw new Error('this is not the workshop')
+  const secret = `canary-${randomBytes(16).toString('hex')}`
+  const appId = randomUUID()
+  const keyId = randomUUID()
+  estate.applications.push({
+    ...shop,
+    id: randomUUID(),
+    appId,
+    name,
+    passwords: [{ ...password, keyId, name: `${name}-1`, secret }],
+  })
+  estate.servicePrincipals.push({ ...principal, id: randomUUID(), appId, name, passwords: [] })
+  const version = { ...kept, version: randomBytes(16).toString('hex'), value: secret, tags: { key: keyId } }
+  vault.secrets[`${name}-client`] = { name: `${name}-client`, deleted: null, versions: [version] }
+}
+
+export interface ShopOptions {
+  readonly origin?: 'real' | 'demo'
+  /** Changes the estate before anything looks at it. */
+  readonly prepare?: (estate: Estate) => void
+  /** Further services on the same ledger. */
+  readonly more?: (twin: RunningCloud, guard: Guard) => RunOptions['services']
+  /** How messages travel. @default they are all lost */
+  readonly bus?: Bus
+  /** Rotations by hand that the licence admits a month. */
+  readonly manualLimit?: () => Promise<number | null>
+}
+
+export async function shop(options: ShopOptions = {}): Promise<Shop> {
+  const { twin, env, clock } = await workshopCloud(options.prepare)
   const lines: object[] = []
   const keep = (level: string) => (fields: object, message: string) => {
     lines.push({ level, message, ...fields })
@@ -69,7 +123,6 @@ export async function shop(
     error: keep('error'),
     child: () => log,
   }
-  const clock = { now: () => Temporal.Instant.fromEpochMilliseconds(Math.floor(twin.clock.now())) }
   let who = 'operator-0001'
   const guard = {
     ...guardOf(['tenant-admin', 'security-admin'], {}, clock),
@@ -81,9 +134,11 @@ export async function shop(
   const test = await testHost({
     clock,
     log,
-    sweepMs: 30,
+    sweepMs: options.bus ? 250 : 30,
     origin: options.origin ?? 'demo',
+    ...(options.bus ? { bus: options.bus } : {}),
     services: [
+      ...(options.more?.(twin, guard) ?? []),
       {
         name: 'discovery',
         make: (host) =>
@@ -94,14 +149,7 @@ export async function shop(
         name: 'rotation',
         make: (host) =>
           rotationService(host, guard, {
-            ...azureRotation({
-              endpoint: twin.url,
-              env: {
-                AZURE_TENANT_ID: estate.directory,
-                AZURE_CLIENT_ID: own.appId,
-                AZURE_CLIENT_SECRET: own.passwords[0]?.secret,
-              },
-            }),
+            ...azureRotation({ endpoint: twin.url, env }),
             secretKey: new Secret('an install key of more than thirty-two characters'),
             ...(options.manualLimit ? { manualLimit: options.manualLimit } : {}),
             proof: { successes: 2, overMs: 0, giveUpMs: 20_000 },
@@ -131,7 +179,7 @@ export async function shop(
     return answer.body as T
   }
   const until: Shop['until'] = async (what, look) => {
-    const deadline = AbortSignal.timeout(25_000)
+    const deadline = AbortSignal.timeout(60_000)
     for (;;) {
       const seen = await look()
       if (seen) return seen

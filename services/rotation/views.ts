@@ -12,17 +12,18 @@ const json = (value: unknown): string => JSON.stringify(value)
 const POLICY_NAME = (data: EventOf<'rotation.policy-enabled'>['data']): string => data.subject?.name ?? ''
 
 const putPolicy = (
-  { data }: EventOf<'rotation.policy-enabled' | 'rotation.policy-revised'>,
+  { at, data }: EventOf<'rotation.policy-enabled' | 'rotation.policy-revised'>,
   tx: Tx,
   enabled: boolean | null,
 ) =>
   tx.rows(
-    `insert into policies (tenant, policy, enabled, credential, cadence_days, subject, settings, selector, name)
-     values ($1, $2, coalesce($3, true), $4, $5, $6, $7, $8, $9)
+    `insert into policies (tenant, policy, enabled, credential, cadence_days, subject, settings, selector, name, since)
+     values ($1, $2, coalesce($3, true), $4, $5, $6, $7, $8, $9, $10)
      on conflict (tenant, policy) do update set enabled = coalesce($3, policies.enabled), credential = excluded.credential,
        cadence_days = excluded.cadence_days, subject = coalesce(excluded.subject, policies.subject),
        settings = coalesce(excluded.settings, policies.settings), selector = coalesce(excluded.selector, policies.selector),
-       name = case when excluded.name = '' then policies.name else excluded.name end`,
+       name = case when excluded.name = '' then policies.name else excluded.name end,
+       since = case when $3 then excluded.since else policies.since end`,
     [
       tx.tenant,
       data.policy,
@@ -33,6 +34,7 @@ const putPolicy = (
       data.settings ? json(data.settings) : null,
       data.selector ?? null,
       POLICY_NAME(data),
+      at,
     ],
   )
 
@@ -265,7 +267,7 @@ const TABLES = [
 export const rotationView: Fold = {
   name: 'rotations',
   contexts: ['discovery', 'sync', 'rotation'],
-  version: 2,
+  version: 3,
   apply: async (events, tx) => {
     for (const event of events) {
       // The table pairs each type with its own events; indexing by the type forgets the pairing.

@@ -178,6 +178,9 @@ const refusalOf = (error: unknown): TargetRefusal => {
   throw error
 }
 
+/** Long enough for the vault's clock to show another second. */
+const NEXT_SECOND_MS = 1100
+
 /** Writes copies to a vault. The vault has no compare-and-swap: who writes at the same moment is seen afterwards. */
 export function keyVaultTarget(access: AzureAccess, uri: string): Target {
   const client = clientOf(access, uri)
@@ -223,8 +226,8 @@ export function keyVaultTarget(access: AzureAccess, uri: string): Target {
     before: SecretProperties | null,
     abortSignal: AbortSignal,
   ): Promise<Written | TargetRefusal> {
-    try {
-      const { properties } = await asked(() =>
+    const once = () =>
+      asked(() =>
         client.setSecret(name, write.value.bytes.text(), {
           ...attributesOf(write.metadata),
           tags: tagsOf(before, write.mark, write.metadata),
@@ -232,6 +235,13 @@ export function keyVaultTarget(access: AzureAccess, uri: string): Target {
           abortSignal,
         }),
       )
+    try {
+      let { properties } = await once()
+      if (before?.createdOn && before.createdOn.getTime() === properties.createdOn?.getTime()) {
+        // Times are to the second: of two versions of one second nobody could tell which is served.
+        await pause(NEXT_SECOND_MS, abortSignal)
+        ;({ properties } = await once())
+      }
       const { id, version, stamp } = entryOf(properties, properties.version ?? null)
       if (version === null) throw new Error('Key Vault answered a write without a version')
       return { id, version, stamp, marked: true }

@@ -143,7 +143,7 @@ export function makeHandlers(world: World): Handlers {
             },
           })
           world.happen('evidence.bundle-sealed')
-        }, STEP_MS * 2)
+        }, STEP_MS * 5)
         return { bundle }
       },
       listBundles: ({ query }) => page(world.bundles, query),

@@ -103,6 +103,16 @@ export function targetContract(name: string, can: Capabilities, open: () => Prom
       expect((can.drift === 'listed' ? inList : entry)?.stamp).toBe(answer.stamp)
     })
 
+    test('what is written right after another version can be told from it', async () => {
+      const at = subject.name('at-once')
+      await create(at, write('first', 1))
+      // No second passes in between, though the provider may tell times by nothing finer.
+      const answer = written(await target.put(await described(at), write('second', 2), signal()))
+      if (!answer.marked) await target.mark(await described(at), markOfVersion(2), plain, signal())
+      expect(await described(at)).toMatchObject({ version: answer.version, mark: markOfVersion(2) })
+      expect(await subject.served(at)).toBe(subject.value('second'))
+    })
+
     test('create() on a name that is taken changes nothing and says so', async () => {
       const at = subject.name('taken')
       await subject.plant(at, subject.value('theirs'))

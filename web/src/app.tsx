@@ -1,9 +1,9 @@
 import { Route, Router } from '@solidjs/router'
-import { QueryCache, QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/solid-query'
+import { QueryClientProvider, useQueryClient } from '@tanstack/solid-query'
 import { createSignal, lazy, Match, type ParentProps, Show, Switch } from 'solid-js'
 import { api } from './api.ts'
 import { LiveFeed } from './live.tsx'
-import { problemOf } from './problem.ts'
+import { createQueries } from './queries.ts'
 import { createReading } from './reading.ts'
 import { ForcedChange } from './session/change-password.tsx'
 import { ProofProvider } from './session/proof.tsx'
@@ -29,34 +29,9 @@ const Rotation = lazy(() => import('./rotation/rotation.tsx').then((m) => ({ def
 const OneRotation = lazy(() => import('./rotation/one.tsx').then((m) => ({ default: m.OneRotation })))
 const Nowhere = lazy(() => import('./shell/nowhere.tsx').then((m) => ({ default: m.Nowhere })))
 
-/** A session ends on the server; the first refused read tells, and the door opens. */
-function makeQueries(): QueryClient {
-  const queries: QueryClient = new QueryClient({
-    queryCache: new QueryCache({
-      onError: (error, query) => {
-        if (problemOf(error).status === 401 && query.queryKey[0] !== api.gateway.session.id)
-          void queries.invalidateQueries({ queryKey: [api.gateway.session.id] })
-      },
-    }),
-    defaultOptions: {
-      queries: {
-        // The browser's own idea of being online is often wrong, and says nothing about this server.
-        networkMode: 'always',
-        staleTime: 10_000,
-        retry: (failures, error) => {
-          const { status } = problemOf(error)
-          return failures < 2 && (status === 0 || status >= 500)
-        },
-        retryDelay: (failures) => 500 * 2 ** failures,
-      },
-    },
-  })
-  return queries
-}
-
 /** The whole console. */
 export function App() {
-  const queries = makeQueries()
+  const queries = createQueries(api.gateway.session.id)
   return (
     <QueryClientProvider client={queries}>
       <Router root={Door}>

@@ -1,7 +1,7 @@
 import { Route, Router } from '@solidjs/router'
-import { QueryCache, QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/solid-query'
+import { QueryClientProvider, useQueryClient } from '@tanstack/solid-query'
 import { createSignal, Match, type ParentProps, Switch } from 'solid-js'
-import { problemOf } from '../problem.ts'
+import { createQueries } from '../queries.ts'
 import { createAction, createReading } from '../reading.ts'
 import { Wordmark } from '../shell/mark.tsx'
 import { Button } from '../ui/button.tsx'
@@ -18,33 +18,9 @@ import { Overview } from './overview.tsx'
 import { People } from './people.tsx'
 import { VendorProvider } from './vendor.tsx'
 
-/** A token may be taken away at any time; the first refused read tells, and the door opens. */
-function makeQueries(): QueryClient {
-  const queries: QueryClient = new QueryClient({
-    queryCache: new QueryCache({
-      onError: (error, query) => {
-        if (problemOf(error).status === 401 && query.queryKey[0] !== fleetApi.vendorSession.id)
-          void queries.invalidateQueries({ queryKey: [fleetApi.vendorSession.id] })
-      },
-    }),
-    defaultOptions: {
-      queries: {
-        networkMode: 'always',
-        staleTime: 10_000,
-        retry: (failures, error) => {
-          const { status } = problemOf(error)
-          return failures < 2 && (status === 0 || status >= 500)
-        },
-        retryDelay: (failures) => 500 * 2 ** failures,
-      },
-    },
-  })
-  return queries
-}
-
 /** The vendor's view of the fleet. It talks to the licence service and to nobody else. */
 export function FleetApp() {
-  const queries = makeQueries()
+  const queries = createQueries(fleetApi.vendorSession.id)
   return (
     <QueryClientProvider client={queries}>
       <Router root={Door}>

@@ -6,9 +6,9 @@ import { Dialog } from '../ui/dialog.tsx'
 import { Field } from '../ui/field.tsx'
 import { endDay } from './end-day.tsx'
 import { fleetApi } from './fleet-api.ts'
-import { dayIn, endOfDay, InstallsField, installsOf, KeyOnce, TierField } from './issue.tsx'
 import type { LicenseDetail } from './license.tsx'
 import { FleetNotice } from './notice.tsx'
+import { endOfDay, InstallsField, installsOf, KeyOnce, LastDayField, TierField } from './terms.tsx'
 import { useVendor } from './vendor.tsx'
 import { FEATURE_WORDS, TIER_WORDS } from './words.ts'
 
@@ -100,18 +100,7 @@ function Extend(props: Of) {
       word="Extend"
       work={() => fleetApi.extendLicense({ ...where(props.license), body: { expiresAt: endOfDay(ends()) } })}
     >
-      <Field label="Last day (UTC)">
-        {(id) => (
-          <input
-            id={id}
-            type="date"
-            required
-            min={dayIn(0)}
-            value={ends()}
-            onInput={(event) => setEnds(event.currentTarget.value)}
-          />
-        )}
-      </Field>
+      <LastDayField value={ends()} onInput={setEnds} />
     </Confirm>
   )
 }
@@ -329,7 +318,6 @@ function LicenseFile(props: Of) {
             autocomplete="off"
             spellcheck={false}
             aria-describedby={note}
-            list={`${id}-known`}
             placeholder="01890a5d-ac96-774b-bcce-b302099a8057"
             value={install()}
             onInput={(event) => setInstall(event.currentTarget.value)}

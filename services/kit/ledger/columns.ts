@@ -5,10 +5,38 @@ import { standsAt } from '@attestry/contracts'
  * where both stand: to have the server work it out costs several times what all else of a walk does.
  */
 
-/** Where the columns' spans stand in a row of the walk: `[from, to]` for each field. */
-const [SEQ, ENVELOPE, AT, POSITION, ID, CONTEXT, PREVIOUS, STREAM, TENANT, TYPE] = [
-  0, 3, 5, 6, 7, 8, 9, 10, 11, 12,
+/** The fields of a row of the walk, in order. */
+export const FIELD = {
+  seq: 0,
+  leaf: 1,
+  link: 2,
+  envelope: 3,
+  accounted: 4,
+  at: 5,
+  position: 6,
+  id: 7,
+  context: 8,
+  previous: 9,
+  stream: 10,
+  tenant: 11,
+  type: 12,
+} as const
+
+/** What an envelope says as well. */
+const COMPARED = [
+  FIELD.at,
+  FIELD.position,
+  FIELD.id,
+  FIELD.context,
+  FIELD.previous,
+  FIELD.stream,
+  FIELD.tenant,
+  FIELD.type,
 ]
+
+/** Where a field of a row begins, -1 for null, and where it ends. @see copy-out.ts */
+export const startOf = (spans: Int32Array, field: number): number => spans[2 * field] ?? -1
+export const endOf = (spans: Int32Array, field: number): number => spans[2 * field + 1] ?? -1
 
 /** Postgres counts time in microseconds from the year 2000. @see PostgreSQL, "Date/Time Types" */
 const EPOCH_MS = Date.UTC(2000, 0, 1)
@@ -103,31 +131,33 @@ export const columnsAgree = (): ((bytes: Buffer, spans: Int32Array) => boolean) 
   }
 
   return (bytes, spans) => {
-    const from = (field: number): number => spans[2 * field] ?? -1
-    const to = (field: number): number => spans[2 * field + 1] ?? -1
-    const fields = [AT, POSITION, ID, CONTEXT, PREVIOUS, STREAM, TENANT, TYPE]
-    if (fields.some((field) => from(field) < 0)) return false
+    const from = (field: number): number => startOf(spans, field)
+    const to = (field: number): number => endOf(spans, field)
+    if (COMPARED.some((field) => from(field) < 0)) return false
 
-    const seq = int64At(bytes, from(SEQ))
-    const context = bytes.toString('latin1', from(CONTEXT), to(CONTEXT))
-    const previous = int64At(bytes, from(PREVIOUS))
+    const seq = int64At(bytes, from(FIELD.seq))
+    const context = bytes.toString('latin1', from(FIELD.context), to(FIELD.context))
+    const previous = int64At(bytes, from(FIELD.previous))
     if (previous !== (lastOf.get(context) ?? 0)) return false
     lastOf.set(context, seq)
 
-    const start = from(ENVELOPE)
+    const start = from(FIELD.envelope)
     if (start < 0) return true
-    const opening = headOf(int64At(bytes, from(AT)))
+    const opening = headOf(int64At(bytes, from(FIELD.at)))
     if (opening.length === 0 || !standsAt(opening, bytes, start)) return false
-    const contextEnd = from(TYPE) + context.length
-    if (fieldBefore(bytes, contextEnd, from(CONTEXT), to(CONTEXT)) < 0 || bytes[contextEnd] !== 0x2e)
+    const contextEnd = from(FIELD.type) + context.length
+    if (
+      fieldBefore(bytes, contextEnd, from(FIELD.context), to(FIELD.context)) < 0 ||
+      bytes[contextEnd] !== 0x2e
+    )
       return false
     // A -1 on the way makes every later step -1.
-    let at = before(bytes, to(ENVELOPE), END)
-    at = before(bytes, fieldBefore(bytes, at, from(TYPE), to(TYPE)), BEFORE_TYPE)
-    at = before(bytes, fieldBefore(bytes, at, from(TENANT), to(TENANT)), BEFORE_TENANT)
-    at = before(bytes, fieldBefore(bytes, at, from(STREAM), to(STREAM)), BEFORE_STREAM)
+    let at = before(bytes, to(FIELD.envelope), END)
+    at = before(bytes, fieldBefore(bytes, at, from(FIELD.type), to(FIELD.type)), BEFORE_TYPE)
+    at = before(bytes, fieldBefore(bytes, at, from(FIELD.tenant), to(FIELD.tenant)), BEFORE_TENANT)
+    at = before(bytes, fieldBefore(bytes, at, from(FIELD.stream), to(FIELD.stream)), BEFORE_STREAM)
     at = before(bytes, numberBefore(bytes, at, seq), BEFORE_SEQ)
-    at = before(bytes, numberBefore(bytes, at, int64At(bytes, from(POSITION))), BEFORE_POSITION)
-    return at > start && idAgrees(bytes, start, at, from(ID))
+    at = before(bytes, numberBefore(bytes, at, int64At(bytes, from(FIELD.position))), BEFORE_POSITION)
+    return at > start && idAgrees(bytes, start, at, from(FIELD.id))
   }
 }

@@ -10,7 +10,7 @@ import {
 } from '@attestry/contracts'
 import { escapeLiteral, type Pool } from 'pg'
 import { type PoolClient, transaction } from '../postgres.ts'
-import { columnsAgree, int64At } from './columns.ts'
+import { columnsAgree, endOf, FIELD, int64At, startOf } from './columns.ts'
 import { copyOut, rowCutter, type TakeRow } from './copy-out.ts'
 import { readHead } from './read.ts'
 import { LEDGER_ROLE } from './open.ts'
@@ -45,7 +45,7 @@ const ACCOUNTED = `envelope is not null or exists (
   where p.tenant = e.tenant and p.context = 'ledger' and p.type = 'ledger.pruned' and p.seq > e.seq
     and e.seq <= (d ->> 'through')::bigint and e.at < (d ->> 'before')::timestamptz and (d -> 'types') ? e.type)`
 
-/** A tenant's events in order: those columns that `columnsAgree()` compares only where it does. */
+/** A tenant's events in order, in fields as FIELD counts them: those that `columnsAgree()` compares only where it does. */
 const eventsOf = (tenant: string, columns: boolean): string => `copy (
   select seq, leaf, link, envelope, ${ACCOUNTED}
     ${columns ? ', at, position, id, context, context_prev_seq, stream, tenant, type' : ''}
@@ -87,28 +87,23 @@ const walk = async (
   let bad: BadEvent | null = null
   const take: TakeRow = (bytes, spans) => {
     if (bad) return
-    const [
-      seqAt = -1,
-      ,
-      leaf = -1,
-      leafEnd = -1,
-      link = -1,
-      linkEnd = -1,
-      from = -1,
-      to = -1,
-      accounted = -1,
-    ] = spans
+    const [seqAt, leaf, link, from] = [
+      startOf(spans, FIELD.seq),
+      startOf(spans, FIELD.leaf),
+      startOf(spans, FIELD.link),
+      startOf(spans, FIELD.envelope),
+    ]
     if (seqAt < 0 || leaf < 0 || link < 0) throw new Error('a column of the ledger is null that cannot be')
     const seq = int64At(bytes, seqAt)
-    if (leafEnd - leaf !== 32) bad = { ok: false, seq, reason: 'leaf-mismatch' }
-    else if (linkEnd - link !== 32) bad = { ok: false, seq, reason: 'link-mismatch' }
+    if (endOf(spans, FIELD.leaf) - leaf !== 32) bad = { ok: false, seq, reason: 'leaf-mismatch' }
+    else if (endOf(spans, FIELD.link) - link !== 32) bad = { ok: false, seq, reason: 'link-mismatch' }
     else {
       // The last byte of the envelope's length, which was read, becomes the 0x00 before it.
       if (from > 0) bytes[from - 1] = 0
-      bad = verifier.pushRow({ bytes, seq, leaf, link, from, to })
+      bad = verifier.pushRow({ bytes, seq, leaf, link, from, to: endOf(spans, FIELD.envelope) })
     }
     if (bad) return
-    if (bytes[accounted] !== 1) bad = { ok: false, seq, reason: 'body-missing' }
+    if (bytes[startOf(spans, FIELD.accounted)] !== 1) bad = { ok: false, seq, reason: 'body-missing' }
     else if (canonical && !agree(bytes, spans)) bad = { ok: false, seq, reason: 'column-mismatch' }
   }
   await copyOut(client, eventsOf(tenant, canonical), rowCutter(take))

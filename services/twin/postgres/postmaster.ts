@@ -84,6 +84,6 @@ export const stopPostmaster = async (pid: number, data: string): Promise<void> =
   }
   if (!(await gone()))
     throw new Error(`Postgres (process ${pid}) does not stop; end it by hand and start again`)
-  // The file goes a moment before the process. Bounded, for a container without an init never reaps it.
+  // The file goes a moment before the process. Bounded: in a container without an init nobody reaps it.
   await waitUntil(() => !isAlive(pid), 5000)
 }

@@ -1,9 +1,10 @@
 import { type Actor, fact } from '@attestry/contracts'
-import { type Command, command, type Host, instantOf, type Reaction, Transient } from '@attestry/kit'
+import { type Command, command, folded, type Host, instantOf, type Reaction, Transient } from '@attestry/kit'
 import * as z from 'zod'
 import { atOnce } from './at-once.ts'
 import { matcher, type SecretFacts, sharedWords } from './matching.ts'
 import { expandSelectors } from './selectors.ts'
+import { rotationView } from './views.ts'
 
 /*
  * After each scan, and when a policy is enabled: selectors make their policies, and matches are proposed for policies of
@@ -15,6 +16,8 @@ const MOST_POLICIES = 5000
 /** What happens within so long of each other is matched once: a selector enables a thousand policies in a second. */
 const GATHER_MS = 2000
 const APPENDS_AT_ONCE = 64
+/** How long it waits for its rows before it comes back another time. */
+const FOLDED_MS = 5000
 
 const Match = z.object({})
 
@@ -45,6 +48,10 @@ export const matchCommand = (host: Host): Command =>
     name: 'match',
     body: Match,
     work: async (job) => {
+      // What this turn was asked for by is in the ledger; the rows may not tell it yet.
+      const { seq } = await host.head(job.tenant)
+      if (!(await folded(host, job.tenant, rotationView, seq, FOLDED_MS, job.signal)))
+        throw new Transient('The rows that matches are looked for in are behind the ledger')
       const opaque = await host.opaque(job.tenant)
       const made = await host.tx(job.tenant, (tx) => expandSelectors(tx, opaque))
       await atOnce(APPENDS_AT_ONCE, made, async ({ policy, fact: enabled }) => {

@@ -1,6 +1,8 @@
 import { pause } from '@attestry/kit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Synced, synced } from './for-tests.ts'
+import { markThrown } from './kill-switch.ts'
+import { releaseReaction } from './release.ts'
 import { AUDIENCE, AWS, awsPerson, ENTRY_ROLE, SYNC_ROLE } from './targets/aws.fixture.ts'
 
 /* A route from a vault to AWS, and what goes wrong on the way. More than a page of secrets, so that it breaks midway. */
@@ -147,6 +149,29 @@ describe('a route to AWS Secrets Manager', () => {
     await s.settle()
     expect(at(`prod/${name}`).versions).toHaveLength(2)
     expect((await s.call('GET', '/status')).body).toMatchObject({ held: 0 })
+  })
+
+  test.each([
+    ['is gone runs what was kept', -1, 0],
+    ['was written anew by another throw leaves that alone', 1, 1],
+  ])('a release that is heard before the switch’s row %s', async (_, thrownAfterMs, stillHeld) => {
+    const host = s.test.host('sync')
+    const [event] = await s.events('sync.switch-released')
+    if (!event) throw new Error('a switch was released before')
+    const thrownAt = Temporal.Instant.from(event.at).add({ milliseconds: thrownAfterMs })
+    let held: unknown[] = []
+    const undone = host.tx('acme', async (tx) => {
+      await markThrown(tx, connector, thrownAt.toString(), 'an incident')
+      await tx.rows(
+        'insert into held (tenant, route, connector, secret, held_at) values ($1, $2, $3, $4, $5)',
+        [tx.tenant, route, connector, 'all', event.at],
+      )
+      await releaseReaction(host).react({ ...event, seq: 1e9 }, tx)
+      held = await tx.rows('select from held where tenant = $1', [tx.tenant])
+      throw new Error('undone')
+    })
+    await expect(undone).rejects.toThrow('undone')
+    expect(held).toHaveLength(stillHeld)
   })
 
   test('a kill switch in the middle of a run keeps what is left of it, and its release writes that', {

@@ -1,4 +1,5 @@
 import type { Host, Reaction, Schedule, Tx } from '@attestry/kit'
+import { markReleased } from './kill-switch.ts'
 import { sendRun } from './send-run.ts'
 
 /* When a kill switch is released, what it kept is run: asked for in the same transaction that forgets it. */
@@ -39,6 +40,9 @@ export const releaseReaction = (host: Host): Reaction => ({
   name: 'released',
   on: ['sync.switch-released'],
   react: async (event, tx) => {
+    if (event.type !== 'sync.switch-released') return {}
+    // Whoever released it, and the fold, take the row away in transactions that may come later.
+    await markReleased(tx, event.data.connector, event.at)
     await releaseHeld(host, tx, `${event.seq}`)
     return {}
   },

@@ -8,6 +8,7 @@ import { copyHandlers } from './copy-routes.ts'
 import { decided } from './decided.ts'
 import { claimsAt } from './gather.ts'
 import type { Keyring } from './keyring.ts'
+import { ALL, markReleased, markThrown } from './kill-switch.ts'
 import { listPlan, listRoutes, listRuns, readRoute, readRun } from './lists.ts'
 import { foldedName, targetName } from './mapping.ts'
 import {
@@ -23,7 +24,6 @@ import { sendRun } from './send-run.ts'
 import { selects } from './selector.ts'
 import type { World } from './targets/access.ts'
 import { targetType } from './targets/catalog.ts'
-import { ALL } from './views.ts'
 import type { Worker } from './worker.ts'
 
 export interface RouteParts {
@@ -195,16 +195,9 @@ export function syncRoutes(parts: RouteParts) {
       })
       if (refusal) return refusal
       // At once, not when the fold comes round: a person who throws a kill switch wants it thrown.
+      const at = host.clock.now().toString()
       await host.tx(who.tenant, (tx) =>
-        thrown
-          ? tx.rows(
-              `insert into kill_switch (tenant, connector, thrown_at, reason) values ($1, $2, $3, $4) on conflict do nothing`,
-              [tx.tenant, connector ?? ALL, host.clock.now().toString(), reason],
-            )
-          : tx.rows('delete from kill_switch where tenant = $1 and connector = $2', [
-              tx.tenant,
-              connector ?? ALL,
-            ]),
+        thrown ? markThrown(tx, connector, at, reason) : markReleased(tx, connector, at),
       )
       return undefined
     },

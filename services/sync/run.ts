@@ -2,11 +2,11 @@ import { type Actor, type Fact, fact, type PlanCounts } from '@attestry/contract
 import {
   command,
   Denied,
+  folded,
   type Host,
   iso,
   type Job,
   messageOf,
-  pause,
   Transient,
   type Tx,
 } from '@attestry/kit'
@@ -23,6 +23,7 @@ import { type Route, routeOf } from './route.ts'
 import { RunBody, type RunWish, sendRun } from './send-run.ts'
 import type { World } from './targets/access.ts'
 import { keyVaultSource } from './targets/keyvault.ts'
+import { syncView } from './views.ts'
 
 /*
  * A run of a route: list, plan, wait for a person where one is needed, write, record. Done again after a crash it ends
@@ -98,7 +99,7 @@ export function runCommand(parts: RunParts) {
       await append(body.run, 0, [
         fact('sync.run-started', { route: route.route, run: body.run, trigger: body.trigger }),
       ])
-      await folded(host, tenant, seq, job.signal)
+      await folded(host, tenant, syncView, seq, FOLDED_MS, job.signal)
       const run = new OneRun(parts, job, route, connector)
       let end: Result
       try {
@@ -116,22 +117,6 @@ export function runCommand(parts: RunParts) {
       await sendRetries(parts, tenant, route, job.by)
     },
   })
-}
-
-/** Waits until the rows tell what was recorded up to `seq`, so that a plan does not begin from yesterday. */
-async function folded(host: Host, tenant: string, seq: number, signal: AbortSignal): Promise<void> {
-  for (let waited = 0; waited < FOLDED_MS && !signal.aborted; waited += 50) {
-    const behind = await host.tx(tenant, (tx) =>
-      tx.rows(
-        `select 1 from ledger.event where tenant = $1 and type like 'sync.%' and seq <= $2
-           and seq > coalesce((select seq from cursor where tenant = $1 and consumer = 'sync' and context = 'sync'), 0)
-         limit 1`,
-        [tx.tenant, seq],
-      ),
-    )
-    if (behind.length === 0) return
-    await pause(50, signal)
-  }
 }
 
 /** A copy as its own stream tells it, whatever the rows say, and how long the stream is. */
@@ -370,7 +355,7 @@ const insertLines = (tx: Tx, route: string, run: string, lines: readonly PlanEnt
 
 /** Sees to it that copies that failed are tried again when their time comes. */
 async function sendRetries({ host }: RunParts, tenant: string, route: Route, by: Actor): Promise<void> {
-  await folded(host, tenant, (await host.head(tenant)).seq, host.signal)
+  await folded(host, tenant, syncView, (await host.head(tenant)).seq, FOLDED_MS, host.signal)
   await host.tx(tenant, async (tx) => {
     const rows = await tx.rows<{ secret: string; retry_at: string }>(
       `select secret, body ->> 'retryAt' as retry_at from copy

@@ -1,6 +1,7 @@
 import type { EventOf } from '@attestry/contracts'
 import type { Fold, Tx } from '@attestry/kit'
 import { type Copy, evolveCopy, isCopyEvent } from './copy.ts'
+import { markReleased, markThrown } from './kill-switch.ts'
 
 /*
  * What pages and runs read: folds of sync's own events, and of what discovery tells of vaults and their secrets.
@@ -13,9 +14,6 @@ const ROUTE_STATES = {
 } as const
 
 const DONE: readonly string[] = ['sync.copied', 'sync.copy-disabled', 'sync.pruned']
-
-/** The switch over all connectors. */
-export const ALL = 'all'
 
 async function applyCopies(events: readonly EventOf[], tx: Tx): Promise<void> {
   const mine = events.filter(isCopyEvent)
@@ -149,17 +147,10 @@ async function applyOne(event: EventOf, tx: Tx): Promise<void> {
       return
     }
     case 'sync.switch-thrown':
-      await tx.rows(
-        `insert into kill_switch (tenant, connector, thrown_at, reason) values ($1, $2, $3, $4)
-         on conflict (tenant, connector) do update set thrown_at = excluded.thrown_at, reason = excluded.reason`,
-        [tenant, event.data.connector ?? ALL, event.at, event.data.reason],
-      )
+      await markThrown(tx, event.data.connector, event.at, event.data.reason)
       return
     case 'sync.switch-released':
-      await tx.rows('delete from kill_switch where tenant = $1 and connector = $2', [
-        tenant,
-        event.data.connector ?? ALL,
-      ])
+      await markReleased(tx, event.data.connector, event.at)
       return
     case 'sync.writes-allowed':
       await tx.rows(

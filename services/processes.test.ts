@@ -13,7 +13,7 @@ import {
 import { sha256, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
 import type { Pool } from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Client, createClient, RequestRefused } from './cli/client.ts'
 import { verifyBundle } from './evidence/verify.ts'
 import { SERVICES, type ServiceName } from './process.ts'
@@ -124,6 +124,13 @@ afterAll(async () => {
   await database?.drop()
   await cloud?.stop()
   if (state) await rm(state, { recursive: true, force: true })
+})
+
+// What went wrong in another process is in its log, not in this one's.
+afterEach(({ task }) => {
+  if (task.result?.state !== 'fail') return
+  for (const [name, program] of running)
+    console.error(`${name}: ${program.said().slice(-2000)}\n${program.complained().slice(-2000)}`)
 })
 
 const completed = (scan: string) =>

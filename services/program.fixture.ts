@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -102,17 +103,23 @@ export function startProgram(
   }
 }
 
-/** A loopback port that nobody listens on at this moment. */
-export const freePort = (): Promise<number> =>
-  new Promise((done, failed) => {
+/**
+ * A loopback port that nobody listens on at this moment. It lies below those that systems give to outgoing
+ * connections: one of these could take it before whoever it is for listens.
+ */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < 50; tries++) {
+    const port = randomInt(12_000, 32_000)
+    if (await isFree(port)) return port
+  }
+  throw new Error('no free port was found')
+}
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((done) => {
     const server = createServer()
-    server.once('error', failed)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        address && typeof address === 'object' ? done(address.port) : failed(new Error('no port')),
-      )
-    })
+    server.once('error', () => done(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => done(true)))
   })
 
 /** Asks every tenth of a second until there is an answer. @throws after 90 s, or what `ask` throws */

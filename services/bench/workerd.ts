@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { createServer, type AddressInfo, connect, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../program.fixture.ts'
 
 /** A Worker in the runtime itself, with nothing of a simulator around it. */
 export interface Workerd extends AsyncDisposable {
@@ -13,14 +14,6 @@ export interface Workerd extends AsyncDisposable {
 }
 
 const READY_MS = 20_000
-
-const freePort = (): Promise<number> =>
-  new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => done(port))
-    })
-  })
 
 /** Starts workerd with one module and texts as its bindings. */
 export async function startWorkerd(

@@ -89,14 +89,24 @@ describe('an application’s secret', () => {
     })
     expect(match.confidence).toBeGreaterThanOrEqual(45)
     await s.until('the open match is judged', async () => (await s.verdict('P012')) === 'fail')
-    const { items } = await s.ok<{ items: { match: string; secretName: string }[] }>(
-      'GET',
-      `/api/rotation/matches?policy=${policy}`,
-    )
-    for (const { match: id, secretName } of items)
-      await s.ok('POST', `/api/rotation/matches/${id}`, {
-        verdict: secretName.startsWith('shop-client') ? 'verified' : 'excluded',
-      })
+    // The bus loses messages: what is proposed together need not be shown together, nor what was judged at once.
+    const judged = new Set<string>()
+    await s.until('every proposed match is decided on', async () => {
+      const { items } = await s.ok<{ items: { match: string; secretName: string; state: string }[] }>(
+        'GET',
+        `/api/rotation/matches?policy=${policy}`,
+      )
+      const events = await s.events(policy)
+      const proposed = events.filter(({ type }) => type === 'rotation.match-proposed')
+      for (const { match: id, secretName } of items) {
+        if (judged.has(id)) continue
+        judged.add(id)
+        await s.ok('POST', `/api/rotation/matches/${id}`, {
+          verdict: secretName.startsWith('shop-client') ? 'verified' : 'excluded',
+        })
+      }
+      return items.length === proposed.length && items.every(({ state }) => state !== 'proposed')
+    })
     for (const rule of ['P010', 'P012', 'P014'])
       await s.until(`${rule} passes`, async () => (await s.verdict(rule)) === 'pass')
   })

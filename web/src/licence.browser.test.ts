@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -9,11 +7,11 @@ import { settled, signIn, visit } from './testing/visit.fixture.ts'
 
 let browser: Browser
 let server: FixtureServer
-let shots: string
+/** A folder to keep pictures in; none are made where it is not set. */
+const shots = process.env['SCREENSHOTS']
 const closing = new AsyncDisposableStack()
 
 beforeAll(async () => {
-  shots = process.env['SCREENSHOTS'] ?? (await mkdtemp(join(tmpdir(), 'attestry-shots-')))
   const built = closing.use(await buildConsole())
   server = closing.use(await startFixtureServer(built.root))
   browser = await openBrowser()
@@ -21,7 +19,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close()
   await closing.disposeAsync()
-  if (process.env['SCREENSHOTS'] === undefined) await rm(shots, { recursive: true, force: true })
 })
 
 test.each([
@@ -42,7 +39,7 @@ test.each([
     await settled(page)
     expect(await violations(page)).toEqual([])
     expect(await sent.textContent()).toContain('"stats"')
-    await page.screenshot({ path: join(shots, `licence-${theme}-${width}.png`), fullPage: true })
+    if (shots) await page.screenshot({ path: join(shots, `licence-${theme}-${width}.png`), fullPage: true })
     const counts = page.getByLabel('Send counts with the licence check')
     await counts.uncheck()
     await expect.poll(() => sent.textContent()).not.toContain('"stats"')

@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,8 +26,9 @@ export async function openBrowser(): Promise<Browser> {
   const { default: packed } = await import('@sparticuz/chromium')
   return chromium.launch({
     executablePath: await packed.executablePath(),
-    // One process for all, as the package asks for small containers, ends the browser with its first closed page.
-    args: packed.args.filter((arg) => arg !== '--single-process'),
+    // Of the package's own list what makes it start as root without helpers. Pages are drawn without a pretended
+    // graphics card, which costs half of all the work, and with the checks that any browser makes.
+    args: ['--no-sandbox', '--no-zygote', '--headless=shell', '--disable-gpu', '--font-render-hinting=none'],
   })
 }
 
@@ -47,23 +48,25 @@ export async function buildConsole(): Promise<AsyncDisposable & { readonly root:
 
 const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 
-/** What axe finds wrong with a page, one line a violation: rule and the elements it speaks of. */
-export async function violations(page: Page): Promise<readonly string[]> {
+/** What axe finds wrong with a page, one line a violation: rule and the elements it speaks of. @param only rules; all where left out */
+export async function violations(page: Page, only?: readonly string[]): Promise<readonly string[]> {
   // The page's policy forbids inline scripts, so axe comes as text evaluated from outside, as extensions do.
-  const { readFile } = await import('node:fs/promises')
-  await page.evaluate(await readFile(axePath, 'utf8'))
-  return page.evaluate(async () => {
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(await readFile(axePath, 'utf8'))
+  return page.evaluate(async (rules) => {
     interface Axe {
       run(
         options: object,
       ): Promise<{ violations: { id: string; nodes: { target: unknown[]; failureSummary?: string }[] }[] }>
     }
     const { axe } = globalThis as unknown as { axe: Axe }
-    const found = await axe.run({ resultTypes: ['violations'] })
+    const found = await axe.run({
+      resultTypes: ['violations'],
+      ...(rules ? { runOnly: { type: 'rule', values: rules } } : {}),
+    })
     return found.violations.flatMap((v) =>
       v.nodes.map(
         (n) => `${v.id}: ${n.target.join(' ')} ${n.failureSummary?.split('\n').slice(1).join(' ') ?? ''}`,
       ),
     )
-  })
+  }, only)
 }

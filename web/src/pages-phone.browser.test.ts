@@ -1,0 +1,3 @@
+import { everyPage } from './testing/pages.fixture.ts'
+
+everyPage(390)

@@ -77,7 +77,9 @@ describe('openapi.json', () => {
     expect(operation.security).toEqual(endpoint.roles === 'open' ? [] : [{ cookie: [] }, { bearer: [] }])
     expect(operation['x-entitlement']).toBe(endpoint.entitlement)
     expect(operation['x-reauthenticate']).toBe(endpoint.reauthenticate)
-    expect(operation.requestBody !== undefined).toBe(endpoint.body !== undefined)
+    expect(operation.requestBody !== undefined).toBe(
+      endpoint.body !== undefined || endpoint.upload !== undefined,
+    )
     const inPath = operation.parameters.filter((p) => p.in === 'path').map((p) => p.name)
     expect(inPath).toEqual([...endpoint.path.matchAll(/\{(\w+)\}/g)].map((m) => m[1]))
     expect('401' in operation.responses).toBe(

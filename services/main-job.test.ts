@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ReportType } from '@attestry/contracts'
-import { evidenceHttp, gatewayHttp } from '@attestry/contracts/http'
+import { discoveryHttp, evidenceHttp, gatewayHttp } from '@attestry/contracts/http'
 import { sha256, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
 import { losingBus } from '@attestry/kit/testing'
 import { unzipSync } from 'fflate'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from './cli/client.ts'
+import { textOfPdf } from './evidence/pdf-text.fixture.ts'
 import { verifyBundle } from './evidence/verify.ts'
 import { bringUp, judged, PASSWORD, readUp, scanned, type Stage, until } from './stage.ts'
 import { type RunningCloud, seededEstate, startCloud } from './twin/index.ts'
@@ -50,6 +51,7 @@ let undisturbed: readonly { severity: string }[] | null = null
 async function evidenceOf(
   api: Client,
   reports: readonly ReportType[],
+  vaults: readonly string[] = [],
 ): Promise<{ bundle: string; zip: Uint8Array }> {
   const { token } = await api.call(gatewayHttp.reauthenticate, { body: { password: PASSWORD } })
   if (token) api.token = token
@@ -59,6 +61,7 @@ async function evidenceOf(
       reports: [...reports],
       from: new Date(to.getTime() - 3_600_000).toISOString(),
       to: to.toISOString(),
+      ...(vaults.length > 0 ? { scope: { subscriptions: [], vaults: [...vaults], tags: [] } } : {}),
     },
   })
   await until(async () => {
@@ -108,6 +111,51 @@ async function tamperedIsFound(s: Stage): Promise<void> {
   }
 }
 
+/** A sealed bundle of one vault: in none of its files, nor inside a PDF, stands the name of another. */
+async function narrowedNamesNoOther(s: Stage): Promise<void> {
+  const { items } = await s.api.call(discoveryHttp.listVaults, { query: { limit: '200' } })
+  const names = items.map(({ facts }) => facts.name)
+  // A name that is part of another one could not be told from it.
+  const apart = items.filter(({ facts }) => names.filter((name) => name.includes(facts.name)).length === 1)
+  const [only, ...others] = apart
+  if (!only) throw new Error('the estate has no vaults')
+  const { zip } = await evidenceOf(
+    s.api,
+    ['vault-posture', 'asset-inventory', 'rule-violations'],
+    [only.vault],
+  )
+  const texts = Object.entries(unzipSync(zip)).map(([path, bytes]) => ({
+    path,
+    text: path.endsWith('.pdf') ? textOfPdf(bytes) : new TextDecoder().decode(bytes),
+  }))
+  expect(texts.filter(({ text }) => text.includes(only.facts.name)).map(({ path }) => path)).not.toEqual([])
+  expect(others.length).toBeGreaterThan(8)
+  const leaks = others.flatMap(({ facts: { name } }) =>
+    texts.filter(({ text }) => text.includes(name)).map(({ path }) => `${name} in ${path}`),
+  )
+  expect(leaks).toEqual([])
+}
+
+/** A framework's results as OSCAL, by the export that needs no bundle. */
+async function exportsOscal(s: Stage): Promise<void> {
+  const to = new Date()
+  const response = await s.api.call(evidenceHttp.exportReport, {
+    params: { report: 'rule-violations' },
+    query: {
+      from: new Date(to.getTime() - 3_600_000).toISOString(),
+      to: to.toISOString(),
+      format: 'oscal',
+      framework: 'soc2-2017',
+    },
+  })
+  const { 'assessment-results': results } = await response.json()
+  expect(results.metadata['oscal-version']).toBe('1.2.1')
+  const states = results.results[0].findings.map(
+    (f: { target: { status: { state: string } } }) => f.target.status.state,
+  )
+  expect(new Set(states)).toEqual(new Set(['satisfied', 'not-satisfied']))
+}
+
 // Each test brings a whole install up and builds PDFs: seconds on a free machine, more on a busy one.
 describe('the main job', { timeout: 180_000 }, () => {
   test('goes from an empty install to a verified bundle, leaks no secret value, and leaves a chain that tells', async () => {
@@ -130,7 +178,7 @@ describe('the main job', { timeout: 180_000 }, () => {
       ['bus', stage.sent.join('\n')],
       ...Object.entries(unzipSync(zip)).map(([name, bytes]): [string, string] => [
         `bundle ${name}`,
-        Buffer.from(bytes).toString('latin1'),
+        name.endsWith('.pdf') ? textOfPdf(bytes) : Buffer.from(bytes).toString('latin1'),
       ]),
     ]
     // The sweep goes through every form of the reports.
@@ -160,6 +208,8 @@ describe('the main job', { timeout: 180_000 }, () => {
     // And the sweep can fail: a value that is there is found.
     expect(places.some(([, text]) => text.includes(scan.scan))).toBe(true)
 
+    await narrowedNamesNoOther(stage)
+    await exportsOscal(stage)
     await tamperedIsFound(stage)
   })
 

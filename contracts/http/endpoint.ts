@@ -33,6 +33,8 @@ export interface Endpoint {
   readonly reauthenticate?: true
   readonly query?: z.ZodObject
   readonly body?: z.ZodType
+  /** Where the body is a file as somebody made it, not ours to shape: its media type. */
+  readonly upload?: 'application/json'
   /** The reply's shape; `stream` is text/event-stream, `file` is bytes, null is 204. */
   readonly reply: z.ZodType | 'stream' | 'file' | null
   /** Refusals of its own beside invalid input, missing sign-in, role or feature. */

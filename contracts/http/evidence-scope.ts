@@ -54,6 +54,7 @@ export const evidenceScopeHttp = endpoints({
     summary:
       'Takes the JSON of az resource list, made by another identity, to hold the scans against. At most one megabyte.',
     roles: OPERATORS,
+    upload: 'application/json',
     reply: z.object({ listing: OpaqueId, resources: Count, vaults: Count }),
     refusals: { 'listing-unreadable': 'invalid', 'listing-too-large': 'too-large' },
   },

@@ -113,17 +113,15 @@ const operationOf = (service: string, name: string, endpoint: Endpoint, book: Sc
     ...(endpoint.entitlement ? { 'x-entitlement': endpoint.entitlement } : {}),
     ...(endpoint.reauthenticate ? { 'x-reauthenticate': true } : {}),
     parameters: parametersOf(endpoint, book),
-    ...(endpoint.body
-      ? {
-          requestBody: {
-            required: true,
-            content: { 'application/json': { schema: book.of(endpoint.body, 'input') } },
-          },
-        }
-      : {}),
+    ...(endpoint.body ? requestBody(book.of(endpoint.body, 'input')) : {}),
+    ...(endpoint.upload ? requestBody({}) : {}),
     responses: { ...answerOf(endpoint, book), ...Object.fromEntries(refused) },
   }
 }
+
+const requestBody = (schema: Json): JsonObject => ({
+  requestBody: { required: true, content: { 'application/json': { schema } } },
+})
 
 /** The HTTP interface as an OpenAPI 3.1 document. */
 export function openapi(): JsonObject {

@@ -1,24 +1,17 @@
 import { createHash } from 'node:crypto'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { inflateSync } from 'node:zlib'
 import { canonical, type EventOf, type EvidenceScope, leafOf, ReportType } from '@attestry/contracts'
 import type { ChainEvent } from '@attestry/kit'
-import { afterAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { sha256 } from './bundle.fixture.ts'
 import { gather, type Gathering } from './gather.ts'
 import { loadFonts } from './pdf/fonts.ts'
 import { reportOf } from './pdf.fixture.ts'
+import { textOfPdf } from './pdf-text.fixture.ts'
 import { printReport } from './pdf.ts'
 import { application, Chain, item, LEGACY, PAYMENTS, scanned, vault } from './reports/chain.fixture.ts'
 import type { Outlet } from './written-file.ts'
 
 /* A bundle that is narrowed to one vault: what is not of it may stand in no file, in no stream of no PDF. */
-
-const folder = mkdtempSync(join(tmpdir(), 'attestry-leak-'))
-afterAll(() => rmSync(folder, { recursive: true }))
 
 const chain = new Chain()
   .told('02-01', scanned(PAYMENTS, { facts: vault('kv-pay'), found: [item('secret-0001', 'pay-api-token')] }))
@@ -77,33 +70,12 @@ async function bundleOf(
   return { files, gathering }
 }
 
-/** The text of a PDF: as a reader shows it, and whatever its streams hold. */
-function textOf(pdf: Uint8Array, name: string): string {
-  const raw = Buffer.from(pdf).toString('latin1')
-  const streams = [...raw.matchAll(/stream\r?\n/g)].map(({ index }) => {
-    const from = raw.indexOf('\n', index) + 1
-    try {
-      return inflateSync(pdf.subarray(from, raw.indexOf('endstream', from))).toString('latin1')
-    } catch {
-      // Not every stream is deflated; those are in the raw text.
-      return ''
-    }
-  })
-  const path = join(folder, `${name}.pdf`)
-  writeFileSync(path, pdf)
-  const shown =
-    spawnSync('pdftotext', ['-v']).error === undefined
-      ? execFileSync('pdftotext', ['-layout', path, '-'], { encoding: 'utf8' })
-      : ''
-  return [raw, ...streams, shown].join('\n')
-}
-
 async function printedOf(gathering: Gathering): Promise<string> {
   const inventory = gathering.reports.find(({ report }) => report.type === 'asset-inventory')
   const base = await reportOf({ sample: inventory?.sample ?? [], fonts: await loadFonts() })
   const { scope, observation } = gathering
   const manifest = { ...base.manifest, scope, observation }
-  return textOf(await printReport({ ...base, manifest }), gathering.scope.listed.join('-'))
+  return textOfPdf(await printReport({ ...base, manifest }))
 }
 
 test('a bundle of one vault names no other in any file, and the leaves are the same', async () => {

@@ -59,6 +59,19 @@ describe('which vault secret holds a credential', () => {
     expect(found).toEqual(expected ? [{ secret: 'secret-0001', ...expected }] : [])
   })
 
+  test('of more than ten that were stored in the same hour, those that share a word of its name are shown', () => {
+    const stored = { created: credential.startsAt, expires: credential.endsAt }
+    const strangers = Array.from({ length: 15 }, (_, n) => secret({ ...stored, asset: `secret-00${10 + n}` }))
+    const own = secret({ ...stored, asset: 'secret-9999', name: 'billing-db' })
+    const found = matcher([...strangers, own], new Set(['contoso']))(credential)
+    expect(found).toHaveLength(10)
+    expect(found[0]).toEqual({
+      secret: 'secret-9999',
+      confidence: 55,
+      signals: ['updated-near-start', 'expiry'],
+    })
+  })
+
   test('a word that most applications have tells nothing', () => {
     const shared = sharedWords(['contoso-billing-portal', 'contoso-shop', 'contoso-hr', 'fabrikam'])
     expect([...shared]).toEqual(['contoso'])

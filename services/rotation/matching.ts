@@ -167,16 +167,20 @@ export function matcher(
       ...(rarest ?? []),
       ...[span - 1, span, span + 1].flatMap(byTime),
     ])
-    const found: Proposal[] = []
+    const found: (Proposal & { readonly alike: number })[] = []
     for (const secret of may) {
       const signals = signalsOf(looked, secret)
       if (signals.length === 0) continue
       const doubt = signals.reduce((left, s) => left * (1 - WORTH[s]), 1)
       const confidence = Math.round(100 * (1 - doubt))
-      if (confidence >= LEAST_PERCENT) found.push({ secret: secret.asset, confidence, signals })
+      if (confidence < LEAST_PERCENT) continue
+      const alike = looked.appWords.filter((w) => secret.words.has(w)).length
+      found.push({ secret: secret.asset, confidence, signals, alike })
     }
+    // Where many were stored in one hour, those that have a word of the name in common come before strangers.
     return found
-      .toSorted((a, b) => b.confidence - a.confidence || (a.secret < b.secret ? -1 : 1))
+      .toSorted((a, b) => b.confidence - a.confidence || b.alike - a.alike || (a.secret < b.secret ? -1 : 1))
       .slice(0, MOST)
+      .map(({ secret, confidence, signals }) => ({ secret, confidence, signals }))
   }
 }

@@ -245,6 +245,75 @@ describe('an auditor', () => {
     expect(seen.complaints).toEqual([])
     expect(await violations(page)).toEqual([])
   })
+
+  test('an auditor is invited, given a new link, and the door is closed', async () => {
+    await using seen = await visit(browser, `${server.url}/settings/auditors`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('button', { name: 'Invite an auditor' }).click()
+    await page.getByLabel('Name and firm').fill('Lin, Second Opinion')
+    await page.getByLabel('Days until the door closes').fill('7')
+    await page.getByRole('button', { name: 'Invite', exact: true }).click()
+    await page.getByLabel('Password', { exact: true }).fill('correct horse battery')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    const first = await shown(page.getByText('/enter#'))
+    await page.getByRole('button', { name: 'Done' }).click()
+    const row = page.getByRole('row', { name: /Lin, Second Opinion/ })
+    await row.getByText('invited').waitFor()
+    await row.getByRole('button', { name: 'New link for Lin' }).click()
+    expect(await shown(page.getByText('/enter#'))).not.toBe(first)
+    await page.getByRole('button', { name: 'Done' }).click()
+    await row.getByRole('button', { name: 'Close the door of Lin' }).click()
+    await row.getByText('revoked').waitFor()
+    expect(await row.getByRole('button').count()).toBe(0)
+    expect(seen.complaints).toEqual([])
+  })
+})
+
+describe('what evidence rests on', () => {
+  test('scope is declared, a listing is brought, retention is set, each with a name and a refusal that says what is wrong', async () => {
+    await using seen = await visit(browser, `${server.url}/evidence`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('button', { name: 'Declare', exact: true }).click()
+    const scope = page.getByRole('dialog', { name: 'What is in scope of evidence' })
+    await scope.getByLabel('In words').fill('Payments alone.')
+    await scope.getByLabel('Vaults').fill('kv-payments-prod\n\n kv-payments-test')
+    expect(await violations(page)).toEqual([])
+    await scope.getByRole('button', { name: 'Declare' }).click()
+    await page.getByLabel('Password', { exact: true }).fill('correct horse battery')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await scope.waitFor({ state: 'detached' })
+    await page.getByText('Payments alone.').waitFor()
+    await page.getByRole('button', { name: 'Declare', exact: true }).click()
+    expect(await scope.getByLabel('Vaults').inputValue()).toBe('kv-payments-prod\nkv-payments-test')
+    await scope.getByRole('button', { name: 'Cancel' }).click()
+
+    const bring = async (text: string) =>
+      page.getByLabel('Import a listing').setInputFiles({
+        name: 'listing.json',
+        mimeType: 'application/json',
+        buffer: Buffer.from(text),
+      })
+    await bring('no JSON')
+    await page.getByText('must be the JSON array that az resource list prints').waitFor()
+    await bring('[{"id":"/subscriptions/a","type":"b"}]')
+    await page.getByText('Held against a listing of 1 resource with 1 vault').waitFor()
+
+    await page.getByRole('button', { name: 'Change', exact: true }).click()
+    const kept = page.getByRole('dialog', { name: 'How long is kept what may go' })
+    const days = kept.getByLabel('Days that the record of acts stays in full')
+    await days.fill('30')
+    await kept.getByLabel('Reason').fill('A contract asks for it')
+    await kept.getByRole('button', { name: 'Keep so' }).click()
+    // Less than a year is refused by the field itself.
+    expect(await days.evaluate((field: HTMLInputElement) => field.validationMessage)).toContain('365')
+    await days.fill('730')
+    await kept.getByRole('button', { name: 'Keep so' }).click()
+    await kept.waitFor({ state: 'detached' })
+    await page.getByText('bodies of acts for 730 days').waitFor()
+    expect(seen.complaints).toEqual([])
+  })
 })
 
 describe('the command palette', () => {

@@ -3,7 +3,7 @@ import type * as z from 'zod'
 import { offline, ProblemError, problemFrom, strangeReply, tooSlow } from './problem.ts'
 
 /** What of an endpoint's line a request is made of; who may call it is another matter. */
-export type EndpointShape = Pick<Endpoint, 'method' | 'path' | 'query' | 'body' | 'reply'>
+export type EndpointShape = Pick<Endpoint, 'method' | 'path' | 'query' | 'body' | 'upload' | 'reply'>
 
 type Parameters<E extends EndpointShape> = [PathParameters<E['path']>] extends [never]
   ? { readonly params?: undefined }
@@ -15,10 +15,15 @@ type Body<E extends EndpointShape> = E['body'] extends z.ZodType
   ? { readonly body: z.input<E['body']> }
   : { readonly body?: undefined }
 
+type Upload<E extends EndpointShape> = E['upload'] extends string
+  ? { /** Text of the file. */ readonly upload: string }
+  : { readonly upload?: undefined }
+
 /** What a caller gives: path parameters, query and body, each only where the endpoint's table has it. */
 export type RequestOf<E extends EndpointShape> = Parameters<E> &
   Query<E> &
-  Body<E> & {
+  Body<E> &
+  Upload<E> & {
     /** Why it is done, in the caller’s words; it stands in the audit log. */
     readonly reason?: string | undefined
   }
@@ -39,6 +44,7 @@ interface AnyRequest {
   readonly params?: Readonly<Record<string, string>> | undefined
   readonly query?: Readonly<Record<string, Askable>> | undefined
   readonly body?: unknown
+  readonly upload?: string | undefined
   readonly reason?: string | undefined
 }
 
@@ -122,7 +128,7 @@ export function operation(id: string, endpoint: EndpointShape, to: Transport): O
   const address = (request: AnyRequest): string =>
     pathOf(endpoint.path, request.params) + queryOf(request.query)
   const call = async (request: AnyRequest, signal?: AbortSignal): Promise<unknown> => {
-    const body = request.body === undefined ? undefined : JSON.stringify(request.body)
+    const body = request.body === undefined ? request.upload : JSON.stringify(request.body)
     const { reason } = request
     const asked = { method: endpoint.method, address: address(request), body, reason }
     const response = await send(to, asked, signal)

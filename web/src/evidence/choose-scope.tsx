@@ -2,8 +2,8 @@ import { createSignal, For, Show } from 'solid-js'
 import { api } from '../api.ts'
 import { createReading } from '../reading.ts'
 import { Field } from '../ui/field.tsx'
-import { Instant } from '../ui/instant.tsx'
 import type { Choosing } from './build.tsx'
+import { Declared } from './declared.tsx'
 
 /** Vaults that are offered at once; the rest is found by typing. */
 const OFFERED = 8
@@ -39,15 +39,7 @@ export function ChooseScope(props: Choosing & { names: ReadonlyMap<string, strin
               </p>
             }
           >
-            {(statement) => (
-              <figure class="declared">
-                <blockquote>{statement().statement}</blockquote>
-                <figcaption class="faint">
-                  Scope statement, declared <Instant at={statement().at} />; printed in the packet and held
-                  against what the scans reached.
-                </figcaption>
-              </figure>
-            )}
+            {(statement) => <Declared statement={statement().statement} at={statement().at} />}
           </Show>
         )}
       </Show>

@@ -15,6 +15,7 @@ import { Bundle } from './bundle.tsx'
 import { Checkpoints } from './checkpoints.tsx'
 import { Handover } from './handover.tsx'
 import { Retention } from './retention.tsx'
+import { Scope } from './scope.tsx'
 
 /** Bundles: build, watch, fetch, and how anybody verifies them. */
 export function Evidence() {
@@ -94,6 +95,7 @@ function Bundles() {
         </div>
         <div class="column-side">
           <Handover />
+          <Scope />
           <Show when={may(api.evidence.listCheckpoints)}>
             <Checkpoints />
           </Show>

@@ -20,6 +20,8 @@ export interface Given<E extends Endpoint> {
   readonly params: Readonly<Record<PathParameters<E['path']>, string>>
   readonly query: E['query'] extends z.ZodObject ? z.output<E['query']> : undefined
   readonly body: E['body'] extends z.ZodType ? z.output<E['body']> : undefined
+  /** Text of the file that an upload brought. */
+  readonly upload: E['upload'] extends string ? string : undefined
   readonly who: SignedIn
   readonly signIn: (account: Account | null) => void
 }

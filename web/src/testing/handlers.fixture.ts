@@ -3,6 +3,7 @@ import type { BundleRow, Session } from '@attestry/contracts/http'
 import { DAY, type Handlers, iso, page, refuse, type SignedIn, STEP_MS, watch } from './answers.fixture.ts'
 import { auditHandlers, auditorHandlers } from './audit.fixture.ts'
 import { checkpointHandlers } from './checkpoints.fixture.ts'
+import { scopeHandlers } from './scope.fixture.ts'
 import { discoveryHandlers } from './discovery.fixture.ts'
 import { rotationHandlers } from './rotation.fixture.ts'
 import { syncHandlers } from './sync.fixture.ts'
@@ -170,20 +171,7 @@ export function makeHandlers(world: World): Handlers {
       readBundleHmacKey: () => ({ keyId: 'secret-key-1', key: '00'.repeat(32) }),
       ...checkpointHandlers(world),
       exportReport: () => new TextEncoder().encode('\u{feff}"seq"\r\n'),
-      readScope: () => ({
-        statement: {
-          statement:
-            'All production vaults of Contoso and what depends on them; the sandbox is out of scope.',
-          subscriptions: [],
-          vaults: [],
-          by: 'operator-1',
-          at: iso(Date.now() - 20 * DAY),
-        },
-        listing: null,
-      }),
-      declareScope: () => undefined,
-      importListing: () =>
-        refuse(400, 'listing-unreadable', 'The listing must be the JSON array that az resource list prints.'),
+      ...scopeHandlers(),
       readKeys: () => ({
         signer: {
           kind: 'local' as const,

@@ -97,10 +97,13 @@ export async function startFixtureServer(
     if (query && !query.success)
       return problem(response, { refuse: 400, code: 'bad-query', detail: query.error.message })
     let body: unknown
-    if (endpoint.body) {
-      let text = ''
+    let text: string | undefined
+    if (endpoint.body || endpoint.upload) {
+      text = ''
       for await (const chunk of request) text += String(chunk)
-      const parsed = endpoint.body.safeParse(JSON.parse(text))
+    }
+    if (endpoint.body) {
+      const parsed = endpoint.body.safeParse(JSON.parse(text ?? ''))
       if (!parsed.success)
         return problem(response, { refuse: 400, code: 'bad-body', detail: parsed.error.message })
       body = parsed.data
@@ -109,6 +112,7 @@ export async function startFixtureServer(
       params: { ...line.pattern.exec(url.pathname)?.groups },
       query: query?.data,
       body,
+      upload: endpoint.upload && text,
       who,
       signIn(account: SignedIn['account'] | null) {
         if (account === null) {

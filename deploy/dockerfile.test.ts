@@ -173,7 +173,7 @@ describe('the Dockerfile', () => {
     const lines = stage('production').lines
     expect(lines).toContain('USER attestry')
     expect(lines).toContain('VOLUME /var/lib/attestry')
-    expect(lines).toContain('ENTRYPOINT ["node", "services/main.ts"]')
+    expect(lines).toContain('ENTRYPOINT ["node", "--max-semi-space-size=8", "services/main.ts"]')
     expect(lines.find((line) => line.startsWith('HEALTHCHECK'))).toContain('deploy/health.ts')
     expect(stage('production').base).toBe('runtime')
     expect(stage('runtime').lines.join()).toMatch(/useradd --system --uid [1-9]\d*/)

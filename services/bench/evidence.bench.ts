@@ -120,7 +120,8 @@ async function play(part: Part): Promise<Answer> {
 
 /** A process of this file that goes one way; its first message is its answer. */
 async function apart(part: Part): Promise<Answer> {
-  const child = fork(import.meta.filename, [JSON.stringify(part)])
+  // As the image and npm start run the services.
+  const child = fork(import.meta.filename, [JSON.stringify(part)], { execArgv: ['--max-semi-space-size=8'] })
   const ended = new AbortController()
   child.once('exit', () => ended.abort(new Error(`${part.part} ended without an answer`)))
   const [answer] = await once(child, 'message', {

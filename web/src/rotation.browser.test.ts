@@ -104,3 +104,37 @@ test('a policy is planned, asked for, followed live, paused, and rolled back', {
   expect(await violations(other.page)).toEqual([])
   expect([...seen.complaints, ...other.complaints]).toEqual([])
 })
+
+test('a plan is approved by another person, disuse is waived with a reason, and a signed certificate is brought', {
+  timeout: 120_000,
+}, async () => {
+  await using seen = await visit(browser, `${server.url}/rotation/rotation-0001`)
+  const { page } = seen
+  page.setDefaultTimeout(60_000)
+  const dialog = page.getByRole('dialog')
+  await signIn(page)
+  await page.getByRole('button', { name: 'Approve' }).click()
+  await dialog.getByText('You approve exactly the plan on this page').waitFor()
+  await dialog.getByRole('button', { name: 'Approve' }).click()
+  await page.getByLabel('Password', { exact: true }).fill('correct horse battery')
+  await page.getByRole('button', { name: 'Continue' }).click()
+
+  await page.getByRole('button', { name: 'Waive proof of disuse' }).click()
+  await dialog.getByText('then loses access, and you take responsibility').waitFor()
+  await dialog.getByLabel('Why').fill('The old client was shut down yesterday.')
+  await dialog.getByRole('button', { name: 'Waive proof of disuse' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  await page.getByText('Old and new credential both work until the grace ends').waitFor()
+  expect(await page.getByRole('button', { name: 'Waive proof of disuse' }).count()).toBe(0)
+
+  await page.goto(`${server.url}/rotation/rotation-0004`)
+  await page.getByRole('button', { name: 'Copy the request' }).waitFor()
+  expect(await violations(page)).toEqual([])
+  await page.getByRole('button', { name: 'Bring the certificate' }).click()
+  const brought = '-----BEGIN CERTIFICATE-----\nMIIBszCC\n-----END CERTIFICATE-----'
+  await dialog.getByRole('textbox').fill(brought)
+  await dialog.getByRole('button', { name: 'Bring the certificate' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  await page.getByRole('button', { name: 'Copy the request' }).waitFor({ state: 'detached' })
+  expect(seen.complaints).toEqual([])
+})

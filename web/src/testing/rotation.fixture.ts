@@ -79,7 +79,15 @@ const rotations: RotationRow[] = [
     endedAt: iso(now - 40 * DAY),
     replacedBy: 'app-secret-0002',
   }),
+  row('rotation-0004', {
+    name: 'shop-partner',
+    kind: 'certificate',
+    stage: 'issuing',
+    plannedAt: iso(now - DAY),
+  }),
 ]
+/** Those whose request waits for a certificate that a person brings. */
+const unsigned = new Set(['rotation-0004'])
 
 const records = new Map<string, Line[]>(rotations.map((r) => [r.rotation, linesTo(r)]))
 
@@ -186,7 +194,12 @@ const detail = (r: RotationRow): RotationDetail => ({
     note: null,
     cachedUntil: null,
   })),
-  pending: null,
+  pending: unsigned.has(r.rotation)
+    ? {
+        awaits: 'merge',
+        request: '-----BEGIN CERTIFICATE REQUEST-----\nMIIBFzCB\n-----END CERTIFICATE REQUEST-----',
+      }
+    : null,
   graceHours: 24,
   graceUntil: null,
   held: null,
@@ -225,7 +238,7 @@ export function rotationHandlers(): Handlers['rotation'] {
     if (!found) return undefined
     const at = WAY.indexOf(found.stage as (typeof WAY)[number])
     const next = WAY[at + 1]
-    const moves = at >= WAY.indexOf('scheduled') && at < WAY.indexOf('grace')
+    const moves = at >= WAY.indexOf('scheduled') && at < WAY.indexOf('grace') && !unsigned.has(id)
     if (moves && next && !found.paused && !found.needsOperator) move(id, { stage: next })
     const after = find(id)
     return after && detail(after)
@@ -324,8 +337,23 @@ export function rotationHandlers(): Handlers['rotation'] {
     takeOverRotation: to({ stage: 'taken-over', endedAt: iso(now), needsOperator: null }),
     goOnRotation: to({ needsOperator: null }),
     settleDependent: to({}),
-    waiveUse: to({}),
-    mergeCertificate: to({}),
+    waiveUse: ({ params, body }) => {
+      const lines = records.get(params.rotation) ?? []
+      const waived: Line = {
+        at: iso(Date.now()),
+        type: 'use-waived',
+        by: 'operator-0001',
+        seq: 41 + lines.length,
+        says: 'A person answers for it that nobody uses the old credential.',
+        proof: body.reason,
+      }
+      records.set(params.rotation, [...lines, waived])
+      return move(params.rotation, {})
+    },
+    mergeCertificate: ({ params }) => {
+      unsigned.delete(params.rotation)
+      return move(params.rotation, { stage: 'verifying' })
+    },
     readCalendar: ({ query }) => ({
       cut: false,
       items: [

@@ -153,7 +153,9 @@ async function exportsOscal(s: Stage): Promise<void> {
   const states = results.results[0].findings.map(
     (f: { target: { status: { state: string } } }) => f.target.status.state,
   )
-  expect(new Set(states)).toEqual(new Set(['satisfied', 'not-satisfied']))
+  // The estate trips every rule: no objective of the framework is met.
+  expect(states.length).toBeGreaterThan(3)
+  expect(new Set(states)).toEqual(new Set(['not-satisfied']))
 }
 
 // Each test brings a whole install up and builds PDFs: seconds on a free machine, more on a busy one.

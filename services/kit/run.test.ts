@@ -2,6 +2,7 @@ import { fact, type EventOf } from '@attestry/contracts'
 import { afterEach, describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { Transient } from './failure.ts'
+import { folded } from './folded.ts'
 import { testHost, type TestHost } from './for-tests.ts'
 import { command, type Host, type Service } from './service.ts'
 
@@ -11,7 +12,10 @@ const SCAN = 'scan-00000001'
 const schema = new URL('./schema-for-tests/', import.meta.url)
 
 /** Counts scans in a table, and sends itself a command when one starts; the command completes the scan. */
-function counting(name: string, options: { fail?: () => Error | null; work?: () => Promise<void> } = {}) {
+function counting(
+  name: string,
+  options: { fail?: () => Error | null; work?: () => Promise<void>; gate?: Promise<void> } = {},
+) {
   return {
     name,
     make: (host: Host): Service => ({
@@ -25,6 +29,7 @@ function counting(name: string, options: { fail?: () => Error | null; work?: () 
           contexts: ['discovery'],
           version: 1,
           apply: async (events, tx) => {
+            await options.gate
             for (const e of events)
               await tx.rows('insert into seen (tenant, seq, type) values ($1, $2, $3)', [
                 tx.tenant,
@@ -125,6 +130,24 @@ describe('a hosted service', () => {
     expect(events.at(-1)?.data).toMatchObject({ detail: 'Contoso vault away' })
     const [command] = await host.tx('acme', (tx) => host.commands(tx, [`finish-${events[0]?.seq}`]))
     expect(command).toMatchObject({ state: 'done', progress: { half: true }, attempts: 1 })
+  })
+
+  test('waits for rows that come late, says when they did not, and does not wait for what came after', async () => {
+    const gate = Promise.withResolvers<void>()
+    const t = await hosting({ services: [counting('discovery', { gate: gate.promise })] })
+    const host = t.host('discovery')
+    const fold = { name: 'seen', contexts: ['compliance', 'discovery'] }
+    const { seq: before } = await host.head('acme')
+    await start(host)
+    const { seq } = await host.head('acme')
+    const told = (upTo: number, ms: number) =>
+      folded(host, 'acme', fold, upTo, ms, AbortSignal.timeout(20_000))
+    expect(await told(before, 0)).toBe(true)
+    expect(await told(seq, 150)).toBe(false)
+    const waiting = told(seq, 10_000)
+    gate.resolve()
+    expect(await waiting).toBe(true)
+    expect((await seen(host)).length).toBeGreaterThan(0)
   })
 
   test('tries Transient work again and sets a bug aside where an operator can replay it', async () => {

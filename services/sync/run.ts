@@ -23,7 +23,7 @@ import { type Route, routeOf } from './route.ts'
 import { RunBody, type RunWish, sendRun } from './send-run.ts'
 import type { World } from './targets/access.ts'
 import { keyVaultSource } from './targets/keyvault.ts'
-import { syncView } from './views.ts'
+import { sourceView, syncView } from './views.ts'
 
 /*
  * A run of a route: list, plan, wait for a person where one is needed, write, record. Done again after a crash it ends
@@ -100,6 +100,9 @@ export function runCommand(parts: RunParts) {
         fact('sync.run-started', { route: route.route, run: body.run, trigger: body.trigger }),
       ])
       await folded(host, tenant, syncView, seq, FOLDED_MS, job.signal)
+      // A secret that was just found is named by discovery's rows alone: without them it would be left out.
+      if (body.secrets.length > 0 && !(await folded(host, tenant, sourceView, seq, FOLDED_MS, job.signal)))
+        throw new Transient('What discovery saw is not in the rows yet')
       const run = new OneRun(parts, job, route, connector)
       let end: Result
       try {

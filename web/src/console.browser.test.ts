@@ -124,7 +124,7 @@ describe('the main path', () => {
     await page.getByLabel('For', { exact: true }).selectOption('soc2-2017')
     await page.getByRole('button', { name: 'Last month' }).click()
     await page.getByLabel('Days of the time zone').selectOption('UTC')
-    await page.getByText('All production vaults of Contoso').waitFor()
+    await page.getByRole('dialog').getByText('All production vaults of Contoso').waitFor()
     await page.getByText('Narrow it to').click()
     await page.getByLabel('Tags').fill('env=prod')
     await page.getByText('Only tags env=prod.').waitFor()

@@ -66,6 +66,7 @@ test('a policy is planned, asked for, followed live, paused, and rolled back', {
   await page.getByText('Paused by a person').waitFor()
   await page.getByRole('button', { name: 'Resume' }).click()
   await dialog.getByRole('button', { name: 'Resume' }).click()
+  await dialog.waitFor({ state: 'detached' })
   await page.getByText('Old and new credential both work until the grace ends').waitFor()
   await page.getByText('Store', { exact: true }).click()
   await page.getByText(/settlement-client in kv-payments-prod, version/).waitFor()

@@ -1,7 +1,7 @@
 import { pause } from '@attestry/kit'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Synced, synced } from './for-tests.ts'
-import { markThrown } from './kill-switch.ts'
+import { markReleased, markThrown } from './kill-switch.ts'
 import { releaseReaction } from './release.ts'
 import { AUDIENCE, AWS, awsPerson, ENTRY_ROLE, SYNC_ROLE } from './targets/aws.fixture.ts'
 
@@ -172,6 +172,21 @@ describe('a route to AWS Secrets Manager', () => {
     })
     await expect(undone).rejects.toThrow('undone')
     expect(held).toHaveLength(stillHeld)
+  })
+
+  test('the folds of a throw and its release that come late do not lift a switch that was thrown again', async () => {
+    const at = (minute: number) => `2026-03-01T12:0${minute}:00.000Z`
+    const undone = s.test.host('sync').tx('acme', async (tx) => {
+      await markThrown(tx, connector, at(3), 'the second incident')
+      await markThrown(tx, connector, at(1), 'the first incident')
+      await markReleased(tx, connector, at(2))
+      const rows = await tx.rows('select reason from kill_switch where tenant = $1', [tx.tenant])
+      expect(rows).toEqual([{ reason: 'the second incident' }])
+      await markReleased(tx, connector, at(4))
+      expect(await tx.rows('select from kill_switch where tenant = $1', [tx.tenant])).toEqual([])
+      throw new Error('undone')
+    })
+    await expect(undone).rejects.toThrow('undone')
   })
 
   test('a kill switch in the middle of a run keeps what is left of it, and its release writes that', {

@@ -195,10 +195,12 @@ export function syncRoutes(parts: RouteParts) {
       })
       if (refusal) return refusal
       // At once, not when the fold comes round: a person who throws a kill switch wants it thrown.
-      const at = host.clock.now().toString()
-      await host.tx(who.tenant, (tx) =>
-        thrown ? markThrown(tx, connector, at, reason) : markReleased(tx, connector, at),
-      )
+      // By the event's own time: a clock that is ahead of the ledger's would put the row beyond its release.
+      const told = (await host.stream(who.tenant, stream)).at(-1)
+      await host.tx(who.tenant, async (tx) => {
+        if (told?.type === 'sync.switch-thrown') await markThrown(tx, connector, told.at, told.data.reason)
+        if (told?.type === 'sync.switch-released') await markReleased(tx, connector, told.at)
+      })
       return undefined
     },
 

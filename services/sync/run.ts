@@ -100,12 +100,12 @@ export function runCommand(parts: RunParts) {
         fact('sync.run-started', { route: route.route, run: body.run, trigger: body.trigger }),
       ])
       await folded(host, tenant, syncView, seq, FOLDED_MS, job.signal)
-      // A secret that was just found is named by discovery's rows alone: without them it would be left out.
-      if (body.secrets.length > 0 && !(await folded(host, tenant, sourceView, seq, FOLDED_MS, job.signal)))
-        throw new Transient('What discovery saw is not in the rows yet')
       const run = new OneRun(parts, job, route, connector)
       let end: Result
       try {
+        // A secret that was just found is named by discovery's rows alone: without them it would be left out.
+        if (body.secrets.length > 0 && !(await folded(host, tenant, sourceView, seq, FOLDED_MS, job.signal)))
+          throw new Transient('What discovery saw is not in the rows yet')
         end = await run.go()
       } catch (error) {
         if (job.signal.aborted) throw error

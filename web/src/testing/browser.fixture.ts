@@ -27,7 +27,7 @@ export async function openBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: await packed.executablePath(),
     // Of the package's own list what makes it start as root without helpers. Pages are drawn without a pretended
-    // graphics card, which costs half of all the work, and with the checks that any browser makes.
+    // graphics card, which costs a third of all the work, and with the checks that any browser makes.
     args: ['--no-sandbox', '--no-zygote', '--headless=shell', '--disable-gpu', '--font-render-hinting=none'],
   })
 }

@@ -30,6 +30,10 @@ describe('canonical()', () => {
     expect(canonical({ b: 1, a: [{ d: null, c: true }], '10': 'x', '9': 'y', A: '' })).toBe(
       '{"10":"x","9":"y","A":"","a":[{"c":true,"d":null}],"b":1}',
     )
+    // A key that sets no member of a literal, and one that stands in order by itself but not beside others.
+    expect(canonical(JSON.parse('{"b":{"__proto__":{"d":1,"c":2}},"a":{"7":0," ":1}}'))).toBe(
+      '{"a":{" ":1,"7":0},"b":{"__proto__":{"c":2,"d":1}}}',
+    )
   })
 
   test('writes strings as RFC 8785 does', () => {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import {
   type Actor,
   type Cause,
@@ -13,6 +13,7 @@ import {
 } from '@attestry/contracts'
 import * as z from 'zod'
 import type { NewEvent } from './ledger/append.ts'
+import { sha256 } from './ledger/verify.ts'
 
 /*
  * Between the domain and the ledger. Outward, every committed field is replaced by its commitment and the
@@ -70,8 +71,6 @@ function changeAt(
   }
 }
 
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
-
 /** One opened commitment as the column beside the envelope and `log/disclosures.jsonl` hold it. */
 const Disclosure = z.tuple([z.string(), z.string(), z.unknown()])
 
@@ -89,7 +88,7 @@ export function commit(
   const shape = shapeOf(fact.type)
   if (!shape) throw new Error(`no event is called ${fact.type}`)
   const data = shape.schema.parse(fact.data)
-  if (canonical(data) !== canonical(fact.data))
+  if (!isDeepStrictEqual(data, fact.data))
     throw new Error(`${fact.type} has a field that its schema does not know or would change`)
   const actor = ActorSchema.parse(by)
   const disclosures: [string, string, unknown][] = []

@@ -11,8 +11,28 @@ export interface Ids {
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 
+/** Bytes drawn from the system at once: some two hundred salts. */
+const DRAWN_BYTES = 4096
+
+/**
+ * Random bytes for salts and ids, drawn from the system many at a time: a draw of its own costs more than all else
+ * that is done with a salt. Each byte is given out once.
+ */
+export function drawnAhead(draw: (bytes: number) => Uint8Array = randomBytes): (bytes: number) => Uint8Array {
+  let drawn: Uint8Array = new Uint8Array(0)
+  let given = 0
+  return (bytes) => {
+    if (given + bytes > drawn.length) {
+      drawn = draw(Math.max(bytes, DRAWN_BYTES))
+      given = 0
+    }
+    given += bytes
+    return drawn.subarray(given - bytes, given)
+  }
+}
+
 /** Ids from a clock and a source of random bytes. */
-export function createIds(clock: Clock, random: (bytes: number) => Uint8Array = randomBytes): Ids {
+export function createIds(clock: Clock, random: (bytes: number) => Uint8Array = drawnAhead()): Ids {
   return {
     uuid() {
       const time = clock.now().epochMilliseconds.toString(16).padStart(12, '0')

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { contextOf, type EventOf, INSTALL } from '@attestry/contracts'
 import type { Pool } from 'pg'
 import { type Bell, createBell } from './bell.ts'
@@ -8,7 +7,7 @@ import { commit, open } from './committed.ts'
 import type { Consumer, ConsumerHost } from './consume.ts'
 import { Transient } from './failure.ts'
 import { attributed, noteRecorded } from './http/asked.ts'
-import { type Ids, opaqueId } from './ids.ts'
+import { drawnAhead, type Ids, opaqueId } from './ids.ts'
 import { type AppendRequest, appendIn } from './ledger/append.ts'
 import { type Appender, createAppender } from './ledger/coalesce.ts'
 import { prune } from './ledger/prune.ts'
@@ -88,13 +87,14 @@ export function createMember(options: MemberOptions): Member {
       work({ tenant, client, rows: (sql, values) => rows(client, sql, values) }),
     )
   const tx: <T>(tenant: string, work: (tx: Tx) => Promise<T>) => Promise<T> = clientTx
+  const salt = drawnAhead()
   const request = (tenant: string, a: Append): AppendRequest => {
     const trace = currentTrace()
     return {
       tenant,
       stream: a.stream,
       expected: a.expected,
-      events: a.facts.map((f) => commit(f, attributed(a.by), a.cause, ids.uuid(), randomBytes)),
+      events: a.facts.map((f) => commit(f, attributed(a.by), a.cause, ids.uuid(), salt)),
       ...(trace ? { trace } : {}),
     }
   }

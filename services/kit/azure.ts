@@ -2,7 +2,6 @@ import type { AccessToken, GetTokenOptions, TokenCredential } from '@azure/core-
 import {
   createDefaultHttpClient,
   createHttpHeaders,
-  createPipelineRequest,
   type HttpClient,
   isRestError,
   type PipelinePolicy,
@@ -66,12 +65,12 @@ export function routedHttpClient(endpoint: string, inner: HttpClient): HttpClien
   return {
     async sendRequest(request) {
       const meant = new URL(request.url)
-      const derived = createPipelineRequest({
+      const derived: PipelineRequest = {
         ...request,
-        url: new URL(`${meant.pathname}${meant.search}`, to).href,
+        url: `${to.origin}${meant.pathname}${meant.search}`,
         headers: createHttpHeaders(request.headers.toJSON({ preserveCase: true })),
         allowInsecureConnection: true,
-      })
+      }
       // A managed identity's endpoint already is an address of this machine.
       if (meant.origin !== to.origin) derived.headers.set('x-attestry-host', meant.host)
       return { ...(await inner.sendRequest(derived)), request }

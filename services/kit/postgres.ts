@@ -1,4 +1,4 @@
-import { Pool, types, type PoolClient, type QueryResultRow } from 'pg'
+import { escapeLiteral, Pool, types, type PoolClient, type QueryResultRow } from 'pg'
 import { Transient } from './failure.ts'
 
 /** What runs a statement: the pool, or a client within a transaction. */
@@ -142,11 +142,26 @@ export const transaction = async <T>(
   }
 }
 
+/**
+ * Begins and takes role, tenant and schema in one message. Most transactions are one small statement, so each way to
+ * the server and back that they can do without is a quarter of what they cost.
+ */
+const opening = ({ role, tenant, searchPath, snapshot }: TransactionOptions): string => {
+  const begin = snapshot ? 'begin isolation level repeatable read, read only' : 'begin'
+  if (role === undefined && tenant === undefined) return begin
+  const settings = { role: role ?? 'none', 'attestry.tenant': tenant ?? '', search_path: searchPath }
+  const set = Object.entries(settings).flatMap(([name, value]) =>
+    value === undefined ? [] : [`set_config('${name}', ${escapeLiteral(value)}, true)`],
+  )
+  return `${begin}; select ${set.join(', ')}`
+}
+
 const once = async <T>(
   pool: Pool,
-  { role, tenant, searchPath, signal, snapshot }: TransactionOptions,
+  options: TransactionOptions,
   work: (client: PoolClient) => Promise<T>,
 ): Promise<T> => {
+  const { signal } = options
   signal?.throwIfAborted()
   const client = await pool.connect()
   let broken: Error | undefined
@@ -161,13 +176,7 @@ const once = async <T>(
   client.on('error', noteBreak)
   signal?.addEventListener('abort', abort, { once: true })
   try {
-    await client.query(snapshot ? 'begin isolation level repeatable read, read only' : 'begin')
-    if (role !== undefined || tenant !== undefined)
-      await client.query(
-        `select set_config('role', $1, true), set_config('attestry.tenant', $2, true),
-          case when $3::text is not null then set_config('search_path', $3, true) end`,
-        [role ?? 'none', tenant ?? '', searchPath ?? null],
-      )
+    await client.query(opening(options))
     const result = await work(client)
     await client.query('commit')
     return result

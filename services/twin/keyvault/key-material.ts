@@ -64,9 +64,22 @@ export type PublicKey =
   | { readonly kty: 'RSA'; readonly n: Buffer; readonly e: Buffer }
   | { readonly kty: 'EC'; readonly curve: Curve; readonly x: Buffer; readonly y: Buffer }
 
+/** Points of so many EC keys are remembered: to find one costs more than all else that an answer does. */
+const rememberedPoints = 20_000
+const points = new Map<string, PublicKey>()
+
+function pointOf(curve: Curve, seed: string): PublicKey {
+  const place = `${curve} ${seed}`
+  const known = points.get(place)
+  if (known !== undefined) return known
+  const key = { kty: 'EC', curve, ...point(curve, scalar(seed, curve)) } as const
+  if (points.size >= rememberedPoints) points.clear()
+  points.set(place, key)
+  return key
+}
+
 export function publicKey(shape: KeyShape, seed: string): PublicKey {
-  if ('curve' in shape)
-    return { kty: 'EC', curve: shape.curve, ...point(shape.curve, scalar(seed, shape.curve)) }
+  if ('curve' in shape) return pointOf(shape.curve, seed)
   if (isPem(seed)) {
     const jwk = createPublicKey(seed).export({ format: 'jwk' })
     return {

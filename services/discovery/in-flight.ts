@@ -1,18 +1,25 @@
-/** Runs work with at most so many at once, in the order of arrival. */
-export type InFlight = <T>(work: () => Promise<T>) => Promise<T>
+/**
+ * Runs work with at most so many at once. Of those that wait the lowest turn goes first, and of one turn who came
+ * first. @default turn 0
+ */
+export type InFlight = <T>(work: () => Promise<T>, turn?: number) => Promise<T>
 
 export function inFlight(atMost: number): InFlight {
   let running = 0
-  const waiting: (() => void)[] = []
-  return async (work) => {
-    if (running >= atMost) await new Promise<void>((go) => waiting.push(go))
+  const waiting: { readonly turn: number; readonly go: () => void }[] = []
+  return async (work, turn = 0) => {
+    if (running >= atMost)
+      await new Promise<void>((go) => {
+        const ahead = waiting.findLastIndex((other) => other.turn <= turn)
+        waiting.splice(ahead + 1, 0, { turn, go })
+      })
     else running++
     try {
       return await work()
     } finally {
-      // The slot goes to who waits longest; only an unwanted one is given back.
+      // The slot goes to who is next; only an unwanted one is given back.
       const next = waiting.shift()
-      if (next) next()
+      if (next) next.go()
       else running--
     }
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import {
   type Application,
   canonical,
@@ -100,7 +101,7 @@ export function evolveResource(known: KnownResource, event: Pick<EventOf, 'type'
 }
 
 /** Whether two facts say the same, whatever the order of their keys. */
-export const same = (a: unknown, b: unknown): boolean => canonical(a) === canonical(b)
+export const same = (a: unknown, b: unknown): boolean => isDeepStrictEqual(a, b)
 
 /*
  * The digest of an inventory covers what stands in the clear in the ledger and nothing else: names, tags, content
@@ -108,32 +109,33 @@ export const same = (a: unknown, b: unknown): boolean => canonical(a) === canoni
  * guess. So anybody with an export, even one without private fields, can compute it again.
  */
 
+// In the order of canonical text, which is then written several times faster.
 const openItem = ({
-  asset,
-  kind,
-  enabled,
-  created,
-  updated,
-  notBefore,
-  expires,
-  managed,
   algorithm,
+  asset,
   bits,
+  created,
   curve,
+  enabled,
+  expires,
+  kind,
+  managed,
+  notBefore,
   thumbprint,
+  updated,
 }: VaultItem) => ({
-  asset,
-  kind,
-  enabled,
-  created,
-  updated,
-  notBefore,
-  expires,
-  managed,
   algorithm,
+  asset,
   bits,
+  created,
   curve,
+  enabled,
+  expires,
+  kind,
+  managed,
+  notBefore,
   thumbprint,
+  updated,
 })
 
 const openVault = ({ name: _name, uri: _uri, resourceId: _id, tags: _tags, ...open }: Vault) => open

@@ -22,9 +22,10 @@ import {
 
 /*
  * What is known of one thing, exactly, though views lag behind the ledger: its rows say up to which position of the
- * thing's stream they tell it, and the events behind that position are read from the ledger and folded on top. The
+ * thing's stream they tell it, and events behind that position are read from the ledger and folded on top. The
  * position found so is what the next append expects, so two that know the same thing differently cannot both write.
- * One statement reads rows and position, so they are of one moment.
+ * One statement reads rows, their position and the stream's own end, so they are of one moment; mostly the two agree,
+ * and nothing more is read.
  */
 
 export interface Known<T> {
@@ -36,16 +37,23 @@ export interface Known<T> {
 /** A stream's length is read in pieces of so many. */
 const STREAM_PAGE = 10_000
 
-/** Folds what a stream says behind a position. */
+/** One row, with the last position of the stream $2 beside it: the columns of its rows are null where there are none. */
+const withLast = (columns: string, from: string): string =>
+  `select s.last, ${columns} from (select coalesce((select e.position from ledger.event e
+     where e.tenant = $1 and e.stream = $2 order by e.position desc limit 1), 0) as last) s left join ${from}`
+
+/** Folds what a stream says behind a position, up to its end. */
 async function ahead<T>(
   host: Host,
   tenant: string,
   stream: string,
+  last: number,
   from: Known<T>,
   evolve: (known: T, event: EventOf) => T,
 ): Promise<Known<T>> {
   let { known, position } = from
   for (;;) {
+    if (position >= last) return { known, position }
     const events = await host.stream(tenant, stream, position)
     for (const event of events) {
       known = evolve(known, event)
@@ -55,15 +63,23 @@ async function ahead<T>(
   }
 }
 
+interface Row {
+  readonly last: number
+  /** Null where the view has no row of it yet. */
+  readonly position: number | null
+}
+
 const by = <T>(things: readonly T[], id: (thing: T) => string): Map<string, T> =>
   new Map(things.map((thing) => [id(thing), thing]))
 
 export async function knownVault(host: Host, tenant: string, vault: string): Promise<Known<KnownVault>> {
   const [row] = await host.tx(tenant, (tx) =>
-    tx.rows<{ position: number; facts: Vault | null; unreachable: Unreachable | null; items: VaultItem[] }>(
-      `select v.position, v.facts, v.unreachable,
-         (select coalesce(jsonb_agg(a.detail), '[]') from assets a where a.tenant = v.tenant and a.holder = v.vault) as items
-       from vaults v where v.tenant = $1 and v.vault = $2`,
+    tx.rows<Row & { facts: Vault | null; unreachable: Unreachable | null; items: VaultItem[] }>(
+      withLast(
+        `v.position, v.facts, v.unreachable,
+         (select coalesce(jsonb_agg(a.detail), '[]') from assets a where a.tenant = v.tenant and a.holder = v.vault) as items`,
+        'vaults v on v.tenant = $1 and v.vault = $2',
+      ),
       [tenant, vault],
     ),
   )
@@ -71,7 +87,8 @@ export async function knownVault(host: Host, tenant: string, vault: string): Pro
     host,
     tenant,
     vault,
-    row
+    row?.last ?? 0,
+    row && row.position !== null
       ? {
           known: { facts: row.facts, unreachable: row.unreachable, items: by(row.items, (i) => i.asset) },
           position: row.position,
@@ -87,10 +104,12 @@ export async function knownApplications(
   directory: string,
 ): Promise<Known<KnownApplications>> {
   const [row] = await host.tx(tenant, (tx) =>
-    tx.rows<{ position: number; applications: Application[] }>(
-      `select d.position, (select coalesce(jsonb_agg(a.facts), '[]') from applications a
-         where a.tenant = d.tenant and a.directory = d.directory) as applications
-       from directories d where d.tenant = $1 and d.directory = $2`,
+    tx.rows<Row & { applications: Application[] }>(
+      withLast(
+        `d.position, (select coalesce(jsonb_agg(a.facts), '[]') from applications a
+         where a.tenant = d.tenant and a.directory = d.directory) as applications`,
+        'directories d on d.tenant = $1 and d.directory = $2',
+      ),
       [tenant, directory],
     ),
   )
@@ -98,7 +117,8 @@ export async function knownApplications(
     host,
     tenant,
     directory,
-    row
+    row?.last ?? 0,
+    row && row.position !== null
       ? { known: by(row.applications, (a) => a.asset), position: row.position }
       : { known: new Map<string, Application>(), position: 0 },
     evolveApplications,
@@ -111,20 +131,23 @@ export async function knownResource(
   resource: string,
 ): Promise<Known<KnownResource>> {
   const [row] = await host.tx(tenant, (tx) =>
-    tx.rows<{
-      position: number
-      facts: Resource | null
-      gone: boolean
-      settings_read: boolean
-      edges: Edge[]
-      hard_coded: HardCoded[]
-    }>(
-      `select r.position, r.facts, r.gone, r.settings_read,
+    tx.rows<
+      Row & {
+        facts: Resource | null
+        gone: boolean
+        settings_read: boolean
+        edges: Edge[]
+        hard_coded: HardCoded[]
+      }
+    >(
+      withLast(
+        `r.position, r.facts, r.gone, r.settings_read,
          (select coalesce(jsonb_agg(e.facts), '[]') from edges e
           where e.tenant = r.tenant and e.resource = r.resource) as edges,
          (select coalesce(jsonb_agg(jsonb_build_object('setting', h.setting, 'name', h.name, 'looksLike', h.looks_like)), '[]')
-          from hard_coded h where h.tenant = r.tenant and h.resource = r.resource) as hard_coded
-       from resources r where r.tenant = $1 and r.resource = $2`,
+          from hard_coded h where h.tenant = r.tenant and h.resource = r.resource) as hard_coded`,
+        'resources r on r.tenant = $1 and r.resource = $2',
+      ),
       [tenant, resource],
     ),
   )
@@ -132,7 +155,8 @@ export async function knownResource(
     host,
     tenant,
     resource,
-    row
+    row?.last ?? 0,
+    row && row.position !== null
       ? {
           known: {
             facts: row.facts,

@@ -138,18 +138,38 @@ async function walk(parts: ScanParts, job: Job<ScanBody>): Promise<void> {
   const vaults = await cloud.vaults(subscriptions, signal)
   tally.counts.vaults = vaults.items.length
   await show({ phase: 'items', vaultsTotal: vaults.items.length })
-  let done = 0
-  await forEachOf(vaults.items, VAULTS_AT_ONCE, signal, async (listed) => {
-    const items = await scanVault(step, listed)
-    await show({ vaultsDone: ++done, items: progress.items + items })
-  })
-
-  await show({ phase: 'applications' })
-  await scanApplications(step, scope.map(({ directory }) => directory).find((d) => d !== null) ?? 'default')
-
-  await show({ phase: 'resources' })
   const vaultIds = new Map(vaults.items.map(({ vault, facts }) => [facts.name.toLowerCase(), vault]))
-  const resources = await scanResources(step, subscriptions, vaultIds)
+  let resources: Awaited<ReturnType<typeof scanResources>> = null
+  let done = 0
+  // None waits for another, so they go on side by side; the phase is the first that is not over.
+  const looks: [Progress['phase'], () => Promise<void>][] = [
+    [
+      'items',
+      () =>
+        forEachOf(vaults.items, VAULTS_AT_ONCE, signal, async (listed) => {
+          const items = await scanVault(step, listed)
+          await show({ vaultsDone: ++done, items: progress.items + items })
+        }),
+    ],
+    [
+      'applications',
+      () =>
+        scanApplications(step, scope.map(({ directory }) => directory).find((d) => d !== null) ?? 'default'),
+    ],
+    [
+      'resources',
+      async () => {
+        resources = await scanResources(step, subscriptions, vaultIds)
+      },
+    ],
+  ]
+  const open = new Map(looks)
+  await forEachOf(looks, looks.length, signal, async ([phase, look]) => {
+    await look()
+    open.delete(phase)
+    const [next] = open.keys()
+    if (next) await show({ phase: next })
+  })
 
   await missing(step, subscriptions, vaults, resources)
 

@@ -6,7 +6,7 @@ import { KeyClient, type KeyProperties } from '@azure/keyvault-keys'
 import { SecretClient, type SecretProperties } from '@azure/keyvault-secrets'
 import { itemId, type ListedVault, type Opaque, pairsOf, whyOf } from './cloud.ts'
 import type { SeenVault } from './difference.ts'
-import type { InFlight } from './in-flight.ts'
+import { type InFlight, inFlight } from './in-flight.ts'
 import type { KnownVault } from './inventory.ts'
 
 /*
@@ -22,6 +22,9 @@ interface Clients {
 
 /** Each new client costs one anonymous request, so they are kept; the oldest go first. */
 const KEPT_VAULTS = 2000
+
+/** Requests at once to one vault: it takes 400 a second, and a large one must not hold up all others. */
+const CALLS_A_VAULT = 16
 
 /** A listing's page that is not what the API promises. */
 class Malformed extends Error {
@@ -80,9 +83,14 @@ const bitsOf = (modulus: Uint8Array | undefined): number | null => {
   return first < 0 ? null : (modulus.length - first) * 8 - (Math.clz32(modulus[first] ?? 0) - 24)
 }
 
-/** Reads vaults with the real SDKs. `slots` bounds the requests in flight over all vaults. */
+/**
+ * Reads vaults with the real SDKs. `slots` bounds the requests in flight over all vaults. Who began first goes first,
+ * so vaults end one after the other and what they hold is compared and recorded while others are asked; in the order
+ * of arrival all would end at the same moment, and nothing would be asked meanwhile.
+ */
 export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque) {
   const kept = new Map<string, Clients>()
+  let turns = 0
   const clientsOf = (uri: string): Clients => {
     const found = kept.get(uri)
     if (found) {
@@ -103,13 +111,13 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
   }
 
   /** All pages of a listing, each through a slot. */
-  async function listed<T>(pages: AsyncIterator<T[]>, signal: AbortSignal): Promise<T[]> {
+  async function listed<T>(own: InFlight, pages: AsyncIterator<T[]>, signal: AbortSignal): Promise<T[]> {
     const all: T[] = []
     // Ends with the listing: 25 an answer, so a million items are 40,000 turns.
     for (let turn = 0; turn < 40_000; turn++) {
       // The SDK hands the signal on to the first page only.
       signal.throwIfAborted()
-      const page = await slots(() => pages.next())
+      const page = await own(() => pages.next())
       if (page.done) return all
       all.push(...page.value)
     }
@@ -117,9 +125,9 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
   }
 
   /** Details of one item; null when it vanished since it was listed. */
-  async function detailsOf(get: () => Promise<Details>): Promise<Details | null> {
+  async function detailsOf(own: InFlight, get: () => Promise<Details>): Promise<Details | null> {
     try {
-      return await slots(get)
+      return await own(get)
     } catch (thrown) {
       const failure = azureFailure(thrown)
       if (failure instanceof Denied && httpStatusOf(failure) === 404) return null
@@ -132,6 +140,7 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
 
   /** Adds details where the item is new, moved, or was not fully seen before. */
   async function detailed(
+    own: InFlight,
     items: readonly VaultItem[],
     known: KnownVault,
     get: (name: string) => Promise<Details>,
@@ -144,7 +153,7 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
           const { algorithm, bits, curve, issuer } = before
           return { ...item, algorithm, bits, curve, issuer }
         }
-        const details = await detailsOf(() => get(item.name))
+        const details = await detailsOf(own, () => get(item.name))
         return details && { ...item, ...details }
       }),
     )
@@ -157,15 +166,19 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
     abortSignal: AbortSignal,
   ): Promise<SeenVault & { why: string | null }> {
     const clients = clientsOf(facts.uri)
+    const turn = ++turns
+    const few = inFlight(CALLS_A_VAULT)
+    const own: InFlight = (work) => few(() => slots(work, turn))
     const readers: Record<ItemKind, () => Promise<VaultItem[]>> = {
       secret: async () =>
-        (await listed(clients.secrets.listPropertiesOfSecrets({ abortSignal }).byPage(), abortSignal)).map(
-          (s) => basicsOf('secret', vault, s, opaque),
-        ),
+        (
+          await listed(own, clients.secrets.listPropertiesOfSecrets({ abortSignal }).byPage(), abortSignal)
+        ).map((s) => basicsOf('secret', vault, s, opaque)),
       key: async () =>
         detailed(
-          (await listed(clients.keys.listPropertiesOfKeys({ abortSignal }).byPage(), abortSignal)).map((k) =>
-            basicsOf('key', vault, k, opaque),
+          own,
+          (await listed(own, clients.keys.listPropertiesOfKeys({ abortSignal }).byPage(), abortSignal)).map(
+            (k) => basicsOf('key', vault, k, opaque),
           ),
           known,
           async (name) => {
@@ -180,8 +193,10 @@ export function vaultReader(access: AzureAccess, slots: InFlight, opaque: Opaque
         ),
       certificate: async () =>
         detailed(
+          own,
           (
             await listed(
+              own,
               clients.certificates.listPropertiesOfCertificates({ abortSignal }).byPage(),
               abortSignal,
             )

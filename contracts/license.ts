@@ -129,10 +129,22 @@ const CHECK_MODULUS = 37
 /** A draw fails with probability 5 in 37; so many failures in a row mean that the source is not random. */
 const MOST_DRAWS = 200
 
-const checkOf = (characters: string): number =>
-  characters.split('').reduce((sum, c) => (sum * 32 + ALPHABET.indexOf(c)) % CHECK_MODULUS, 0)
+const SPELLED = /^ATT(?:-[0-9A-HJKMNP-TV-Z]{5}){6}$/
+
+const checkOf = (characters: string): number => {
+  let sum = 0
+  for (const c of characters) sum = (sum * 32 + ALPHABET.indexOf(c)) % CHECK_MODULUS
+  return sum
+}
 
 const spelled = (characters: string): string => `ATT-${(characters.match(/.{5}/g) ?? []).join('-')}`
+
+/** Whether this is a key in the one spelling in which keys are stored and sent. */
+export function isLicenseKey(text: string): boolean {
+  if (!SPELLED.test(text)) return false
+  const characters = text.slice(4).replaceAll('-', '')
+  return ALPHABET.charAt(checkOf(characters.slice(0, -1))) === characters.at(-1)
+}
 
 /** A new key. `random` gives so many random bytes. */
 export function newLicenseKey(random: (bytes: number) => Uint8Array): string {
@@ -156,10 +168,8 @@ export function readLicenseKey(typed: string): string | null {
     .replace(/^ATT/, '')
     .replaceAll('O', '0')
     .replaceAll(/[IL]/g, '1')
-  if (characters.length !== RANDOM_CHARACTERS + 1) return null
-  if (characters.split('').some((c) => !ALPHABET.includes(c))) return null
-  const check = checkOf(characters.slice(0, -1))
-  return ALPHABET.charAt(check) === characters.at(-1) ? spelled(characters) : null
+  const key = spelled(characters)
+  return characters.length === RANDOM_CHARACTERS + 1 && isLicenseKey(key) ? key : null
 }
 
 /** The readable beginning of a key, by which people speak of it: 20 of its 145 bits, so 125 stay unknown. */

@@ -1,10 +1,10 @@
 import { problem } from './problem.ts'
 
-/** A body of undeclared length, read no further than is allowed; null where there is more. */
-async function boundedBytes(
+/** The text of a body of undeclared length, read no further than is allowed; null where there is more. */
+async function boundedText(
   body: ReadableStream<Uint8Array> | null,
   mostBytes: number,
-): Promise<Uint8Array | null> {
+): Promise<string | null> {
   const whole = new Uint8Array(mostBytes)
   let bytes = 0
   if (body)
@@ -13,20 +13,7 @@ async function boundedBytes(
       whole.set(chunk, bytes)
       bytes += chunk.byteLength
     }
-  return whole.subarray(0, bytes)
-}
-
-/** A body's text, or null where it has more bytes than allowed. */
-async function boundedText(request: Request, mostBytes: number): Promise<string | null> {
-  const declared = request.headers.get('content-length')
-  if (declared === null) {
-    const whole = await boundedBytes(request.body, mostBytes)
-    return whole && new TextDecoder().decode(whole)
-  }
-  if (Number(declared) > mostBytes) return null
-  // No more bytes come than were declared: HTTP sees to that, and text has at most as many characters.
-  const text = await request.text()
-  return text.length > mostBytes ? null : text
+  return new TextDecoder().decode(whole.subarray(0, bytes))
 }
 
 /**
@@ -34,10 +21,15 @@ async function boundedText(request: Request, mostBytes: number): Promise<string 
  * is parsed: by what is declared, which HTTP holds a sender to, or, where nothing is, while they come.
  */
 export async function readJson(request: Request, mostBytes: number): Promise<{ value: unknown } | Response> {
-  if (!(request.headers.get('content-type') ?? '').startsWith('application/json'))
+  const { headers } = request
+  if (!headers.get('content-type')?.startsWith('application/json'))
     return problem('invalid', 'not-json', 'Send content-type application/json.')
-  const text = await boundedText(request, mostBytes)
-  if (text === null) return problem('too-large', 'too-large', `A request has at most ${mostBytes} bytes.`)
+  const tooLarge = () => problem('too-large', 'too-large', `A request has at most ${mostBytes} bytes.`)
+  const declared = headers.get('content-length')
+  if (declared !== null && Number(declared) > mostBytes) return tooLarge()
+  const text = declared === null ? await boundedText(request.body, mostBytes) : await request.text()
+  // No more bytes come than were declared: HTTP sees to that, and text has at most as many characters.
+  if (text === null || text.length > mostBytes) return tooLarge()
   try {
     return { value: JSON.parse(text) }
   } catch {

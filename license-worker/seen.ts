@@ -1,6 +1,8 @@
 import { COUNTERS, type Counters, OpaqueId } from '@attestry/contracts'
 import type { InstallRow } from '@attestry/contracts/http'
 import * as z from 'zod'
+import { isPlainMetadata } from './plain.ts'
+import type { CountList } from './stats.ts'
 
 /**
  * When an install was last seen, with its last counts: the metadata of `fs:<licence>:<install>`, at most 1,024 bytes,
@@ -10,32 +12,30 @@ export interface Seen {
   /** Seconds since 1970. */
   readonly at: number
   readonly version: string
-  /** Counts in the order of COUNTERS, null for one that was not sent; null where none are. */
-  readonly counts: readonly (number | null)[] | null
+  /** Null where none are sent. */
+  readonly counts: CountList | null
   /** When the validation log was last written for this install, seconds. */
   readonly loggedAt: number
 }
 
-const Metadata = z.object({
+export const Metadata = z.object({
   a: z.int(),
   v: z.string(),
   c: z.array(z.int().nullable()).nullable(),
   l: z.int(),
 })
 
+export type Metadata = z.infer<typeof Metadata>
+
 export const toMetadata = (s: Seen) => ({ a: s.at, v: s.version, c: s.counts, l: s.loggedAt })
 
 /** What stands in the metadata; null for what an older version of the service wrote, which the next write mends. */
 export const fromMetadata = (metadata: unknown): Seen | null => {
-  const read = Metadata.safeParse(metadata)
-  return read.success
-    ? { at: read.data.a, version: read.data.v, counts: read.data.c, loggedAt: read.data.l }
-    : null
+  const data = isPlainMetadata(metadata) ? metadata : Metadata.safeParse(metadata).data
+  return data ? { at: data.a, version: data.v, counts: data.c, loggedAt: data.l } : null
 }
 
-export const toList = (counts: Counters): (number | null)[] => COUNTERS.map((name) => counts[name] ?? null)
-
-export const fromList = (list: readonly (number | null)[]): Counters =>
+const countersOf = (list: CountList): Counters =>
   Object.fromEntries(COUNTERS.flatMap((name, i) => (typeof list[i] === 'number' ? [[name, list[i]]] : [])))
 
 /**
@@ -51,15 +51,19 @@ const sameCounts = (a: Seen['counts'], b: Seen['counts']): boolean =>
 /** What a heartbeat writes: nothing, when nothing changed and the last write is not old. Pure. */
 export function nextWrite(
   before: Seen | null,
-  heard: { readonly at: number; readonly version: string; readonly counts: Counters | null },
+  heard: { readonly at: number; readonly version: string; readonly counts: CountList | null },
 ): { readonly seen: Seen; readonly log: boolean } | null {
-  const counts = heard.counts && toList(heard.counts)
-  const same = before !== null && before.version === heard.version && sameCounts(before.counts, counts)
+  const same = before !== null && before.version === heard.version && sameCounts(before.counts, heard.counts)
   if (same && heard.at - before.at < SEEN_EVERY_SECONDS) return null
   const log =
     before === null || before.version !== heard.version || heard.at - before.loggedAt >= LOG_EVERY_SECONDS
   return {
-    seen: { at: heard.at, version: heard.version, counts, loggedAt: log ? heard.at : before.loggedAt },
+    seen: {
+      at: heard.at,
+      version: heard.version,
+      counts: heard.counts,
+      loggedAt: log ? heard.at : before.loggedAt,
+    },
     log,
   }
 }
@@ -81,6 +85,6 @@ export function installOf(name: string, metadata: unknown): InstallRow | null {
     install,
     version: seen.version,
     seenAt: new Date(seen.at * 1000).toISOString(),
-    counts: seen.counts && fromList(seen.counts),
+    counts: seen.counts && countersOf(seen.counts),
   }
 }

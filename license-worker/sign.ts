@@ -18,11 +18,10 @@ interface SigningKey {
 }
 
 /** Imported once an isolate: a secret does not change under a running one. */
-let imported: { readonly text: string; readonly keys: Promise<readonly SigningKey[]> } | null = null
+let imported: { readonly text: string; readonly keys: readonly SigningKey[] } | null = null
 
-const keysOf = (text: string): Promise<readonly SigningKey[]> => {
-  if (imported?.text === text) return imported.keys
-  const keys = Promise.all(
+async function importKeys(text: string): Promise<readonly SigningKey[]> {
+  const keys = await Promise.all(
     Keys.parse(JSON.parse(text)).map(async ({ kid, jwk }) => ({
       kid,
       key: await crypto.subtle.importKey('jwk', jwk, { name: 'Ed25519' }, false, ['sign']),
@@ -44,7 +43,7 @@ export async function sign(
   signingKeys: string,
   trusted: readonly string[] = [],
 ): Promise<SignedLicense> {
-  const keys = await keysOf(signingKeys)
+  const keys = imported?.text === signingKeys ? imported.keys : await importKeys(signingKeys)
   const chosen = keys.find((k) => trusted.includes(k.kid)) ?? keys[0]
   if (!chosen) throw new Error('there is no key to sign with')
   const text = JSON.stringify(payload)

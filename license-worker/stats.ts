@@ -1,43 +1,78 @@
-import { COUNTERS, type Counter, type Counters, STATS_BYTES, type StatsOutcome } from '@attestry/contracts'
+import { COUNTERS, STATS_BYTES, type StatsOutcome } from '@attestry/contracts'
+import { utf8 } from './projection.ts'
 
-const KNOWN: ReadonlySet<string> = new Set(COUNTERS)
-const isCounter = (name: string): name is Counter => KNOWN.has(name)
+/** Counts in the order of COUNTERS, null for one that was not sent. */
+export type CountList = readonly (number | null)[]
 
-/** One member, with the comma or the end behind it. No sign, fraction, exponent or leading zero fits. */
-const MEMBER = /[\t\n\r ]*"([^"\\]{1,40})"[\t\n\r ]*:[\t\n\r ]*(0|[1-9]\d{0,15})[\t\n\r ]*([,}])/y
+type Read = { readonly counts: CountList } | { readonly refused: Exclude<StatsOutcome, 'accepted' | 'none'> }
 
-type Read = { readonly counts: Counters } | { readonly refused: Exclude<StatsOutcome, 'accepted' | 'none'> }
+const NO_COUNTS: Read = { refused: 'not-an-object-of-counts' }
+const PLACES: ReadonlyMap<string, number> = new Map(COUNTERS.map((name, place) => [name, place]))
+
+const codeOf = (character: string): number => character.charCodeAt(0)
+const [QUOTE, COLON, COMMA, OPEN, CLOSE] = [codeOf('"'), codeOf(':'), codeOf(','), codeOf('{'), codeOf('}')]
+const [TAB, LINE, RETURN, SPACE, ZERO] = [codeOf('\t'), codeOf('\n'), codeOf('\r'), codeOf(' '), codeOf('0')]
+
+function afterSpace(text: string, from: number): number {
+  for (let at = from; ; at++) {
+    const code = text.charCodeAt(at)
+    if (code !== SPACE && code !== LINE && code !== RETURN && code !== TAB) return at
+  }
+}
+
+/** A UTF-16 unit has from one to three bytes, so that most texts need not be encoded to be counted. */
+const isTooLarge = (text: string): boolean =>
+  text.length > STATS_BYTES || (text.length * 3 > STATS_BYTES && utf8.encode(text).byteLength > STATS_BYTES)
 
 /**
  * Reads the text of counts. It is untrusted and only one shape is wanted, so it is not given to a JSON parser, which
  * would make floats of what does not fit, forget repeated names and build whatever else is written there: a
- * plain object of known names and safe integers from 0 is read, into an object without a prototype.
+ * plain object of known names and safe integers from 0 is read, into a list that has a place for each known name.
  */
 export function readStats(stats: unknown): Read {
   if (typeof stats !== 'string') return { refused: 'not-text' }
-  // A UTF-16 unit has at least one byte, so that the encoder never sees more than a few times what may pass.
-  if (stats.length > STATS_BYTES || new TextEncoder().encode(stats).byteLength > STATS_BYTES)
-    return { refused: 'too-large' }
-  const counts: Partial<Record<Counter, number>> = Object.create(null)
-  if (/^[\t\n\r ]*\{[\t\n\r ]*\}[\t\n\r ]*$/.test(stats)) return { counts }
-  const open = /^[\t\n\r ]*\{/.exec(stats)
-  if (!open) return { refused: 'not-an-object-of-counts' }
-  // Shared, because making one anew costs more than all the rest; nothing here waits, so that nobody else uses it.
-  MEMBER.lastIndex = open[0].length
+  if (isTooLarge(stats)) return { refused: 'too-large' }
+  const counts: (number | null)[] = COUNTERS.map(() => null)
+  let at = afterSpace(stats, 0)
+  if (stats.charCodeAt(at) !== OPEN) return NO_COUNTS
+  at = afterSpace(stats, at + 1)
+  if (stats.charCodeAt(at) === CLOSE) return isEnd(stats, at + 1) ? { counts } : NO_COUNTS
   // Each turn takes a known name that was not taken before.
   for (let turn = 0; turn <= COUNTERS.length; turn++) {
-    const found = MEMBER.exec(stats)
-    const [, name = '', digits = '', end] = found ?? []
-    if (!found) return { refused: 'not-an-object-of-counts' }
-    if (!isCounter(name)) return { refused: 'unknown-counter' }
-    if (name in counts) return { refused: 'repeated-counter' }
-    const count = Number(digits)
-    if (!Number.isSafeInteger(count)) return { refused: 'not-an-object-of-counts' }
-    counts[name] = count
-    if (end === '}')
-      return /^[\t\n\r ]*$/.test(stats.slice(MEMBER.lastIndex))
-        ? { counts }
-        : { refused: 'not-an-object-of-counts' }
+    const member = readMember(stats, at)
+    if (member === null) return NO_COUNTS
+    const place = PLACES.get(member.name)
+    if (place === undefined) return { refused: 'unknown-counter' }
+    if (counts[place] !== null) return { refused: 'repeated-counter' }
+    counts[place] = member.count
+    if (member.isLast) return isEnd(stats, member.end) ? { counts } : NO_COUNTS
+    at = member.end
   }
   return { refused: 'repeated-counter' }
+}
+
+const isEnd = (text: string, at: number): boolean => afterSpace(text, at) === text.length
+
+/** A name and its count, with the comma or the end behind them; no sign, fraction, exponent, leading zero or escape fits. */
+function readMember(text: string, from: number) {
+  let at = afterSpace(text, from)
+  if (text.charCodeAt(at) !== QUOTE) return null
+  const quote = text.indexOf('"', at + 1)
+  const name = text.slice(at + 1, quote)
+  at = afterSpace(text, quote + 1)
+  if (quote < 0 || name.includes('\\') || text.charCodeAt(at) !== COLON) return null
+  const first = afterSpace(text, at + 1)
+  let count = 0
+  for (at = first; ; at++) {
+    const digit = text.charCodeAt(at) - ZERO
+    if (!(digit >= 0 && digit <= 9)) break
+    count = count * 10 + digit
+  }
+  const digits = at - first
+  // A number that is not safe stays so, whatever digits follow.
+  if (digits === 0 || (digits > 1 && text.charCodeAt(first) === ZERO) || !Number.isSafeInteger(count))
+    return null
+  at = afterSpace(text, at)
+  const mark = text.charCodeAt(at)
+  return mark === COMMA || mark === CLOSE ? { name, count, isLast: mark === CLOSE, end: at + 1 } : null
 }

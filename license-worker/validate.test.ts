@@ -237,7 +237,7 @@ describe('what a heartbeat writes', () => {
   const heard = (at: number, vaults: number | null = 5, version = '0.1.0') => ({
     at,
     version,
-    counts: vaults === null ? null : { vaults },
+    counts: vaults === null ? null : [vaults],
   })
 
   test('is at most four writes a day while nothing changes', () => {

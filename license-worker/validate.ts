@@ -1,6 +1,7 @@
-import { type AnswerPayload, readLicenseKey, REQUEST_BYTES, ValidateRequest } from '@attestry/contracts'
+import { type AnswerPayload, isLicenseKey, REQUEST_BYTES, ValidateRequest } from '@attestry/contracts'
 import { readJson } from './body.ts'
 import { judge, verdictOf } from './judge.ts'
+import { isPlainProjection, isPlainRequest } from './plain.ts'
 import { problem } from './problem.ts'
 import { digestOf, Projection, recordName, seatOf } from './projection.ts'
 import { FORGET_AFTER_SECONDS, fromMetadata, nextWrite, seenName, toMetadata } from './seen.ts'
@@ -29,6 +30,21 @@ const latestOf = (env: Env): AnswerPayload['latest'] =>
 const tooMany = () =>
   problem('too-many', 'too-many-requests', 'Too many licence checks; try again in a minute.')
 
+const wrong = (errors: readonly { field: string; message: string }[]): Response =>
+  problem('invalid', 'bad-field', errors.map((e) => `${e.field}: ${e.message}`).join('; '), errors)
+
+/** The request in a body, or what is wrong with it. */
+function askedIn(value: unknown): ValidateRequest | Response {
+  if (isPlainRequest(value)) return value
+  const { data, error } = ValidateRequest.safeParse(value)
+  if (error)
+    return wrong(error.issues.map((i) => ({ field: i.path.join('.') || 'body', message: i.message })))
+  // Only the one spelling: an install normalises what people type.
+  return isLicenseKey(data.key)
+    ? data
+    : wrong([{ field: 'key', message: 'not a licence key; perhaps a character is wrong' }])
+}
+
 /**
  * One licence check. The same steps for every key that is well formed: two counts, one read, one signature; so an
  * unknown key and a revoked one, which is removed from KV, cannot be told apart by the answer or by its time. What
@@ -39,22 +55,13 @@ export async function validate(request: Request, outside: Outside): Promise<Resp
   if (!(await env.BY_ADDRESS.limit({ key: outside.address })).success) return tooMany()
   const body = await readJson(request, REQUEST_BYTES)
   if (body instanceof Response) return body
-  const parsed = ValidateRequest.safeParse(body.value)
-  if (!parsed.success) {
-    const errors = parsed.error.issues.map((i) => ({ field: i.path.join('.') || 'body', message: i.message }))
-    return problem('invalid', 'bad-field', errors.map((e) => `${e.field}: ${e.message}`).join('; '), errors)
-  }
-  const asked = parsed.data
-  // Only the one spelling: an install normalises what people type.
-  if (readLicenseKey(asked.key) !== asked.key)
-    return problem('invalid', 'bad-field', 'key: not a licence key; perhaps a character is wrong', [
-      { field: 'key', message: 'the check character does not fit' },
-    ])
+  const asked = askedIn(body.value)
+  if (asked instanceof Response) return asked
   const keyDigest = await digestOf(asked.key)
   if (!(await env.BY_KEY.limit({ key: keyDigest })).success) return tooMany()
 
   const stored = await env.LICENSES.get(recordName(keyDigest), 'json')
-  const record = stored === null ? null : Projection.parse(stored)
+  const record = stored === null ? null : isPlainProjection(stored) ? stored : Projection.parse(stored)
   let verdict = verdictOf(record, now)
   if (record && verdict === 'VALID' && !record.seats.includes(seatOf(asked.install))) {
     const seated = await env.REGISTRY.getByName(REGISTRY).takeSeat(record.license, asked.install, {

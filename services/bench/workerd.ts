@@ -100,30 +100,41 @@ function answers(socket: Socket): () => Promise<number> {
     })
 }
 
-/**
- * Asks the same over some kept connections until so many answers are here; answers how many came a second.
- * Throws for an answer that is not 200. Small on purpose: it shares the processors with what it measures.
- */
-export async function hammer(
-  port: number,
-  request: string,
-  options: { readonly connections: number; readonly requests: number },
-): Promise<number> {
-  let left = options.requests
-  const startedAt = performance.now()
-  await Promise.all(
-    Array.from({ length: options.connections }, async () => {
+/** Connections that are kept, and ask as one. */
+export interface Hammer extends Disposable {
+  /**
+   * Asks the same until so many answers are here; answers how many came a second. Throws for an answer that is not 200.
+   */
+  ask(request: string, requests: number): Promise<number>
+}
+
+/** Opens so many connections. Small on purpose: it shares the processors with what it measures. */
+export async function openHammer(port: number, connections: number): Promise<Hammer> {
+  const sockets = await Promise.all(
+    Array.from({ length: connections }, async () => {
       const socket = connect({ host: '127.0.0.1', port, noDelay: true })
       await new Promise<void>((done, failed) => socket.once('connect', done).once('error', failed))
-      const next = answers(socket)
-      while (left-- > 0) {
-        const answer = next()
-        socket.write(request)
-        const status = await answer
-        if (status !== 200) throw new Error(`the Worker answered ${status}`)
-      }
-      socket.destroy()
+      return { socket, next: answers(socket) }
     }),
   )
-  return options.requests / ((performance.now() - startedAt) / 1000)
+  return {
+    async ask(request, requests) {
+      let left = requests
+      const startedAt = performance.now()
+      await Promise.all(
+        sockets.map(async ({ socket, next }) => {
+          while (left-- > 0) {
+            const answer = next()
+            socket.write(request)
+            const status = await answer
+            if (status !== 200) throw new Error(`the Worker answered ${status}`)
+          }
+        }),
+      )
+      return requests / ((performance.now() - startedAt) / 1000)
+    },
+    [Symbol.dispose]() {
+      for (const { socket } of sockets) socket.destroy()
+    },
+  }
 }

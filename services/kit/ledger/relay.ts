@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Pool } from 'pg'
 import type { Bell } from '../bell.ts'
 import { pause } from '../clock.ts'
-import { rows, transaction } from '../postgres.ts'
+import { type PoolClient, rows, transaction } from '../postgres.ts'
 import { LEDGER_ROLE } from './open.ts'
 import { readAfter, type Stored } from './read.ts'
 
@@ -64,30 +64,37 @@ export const relay = async (options: RelayOptions): Promise<void> => {
     return mine
   }
 
-  /** One batch of each tenant that has something. Answers whether there was anything. */
-  const round = async (): Promise<boolean> => {
-    const behind = await backlog(pool, name)
-    for (const { tenant, after } of behind) {
-      if (signal.aborted || !(await held())) return false
-      const batch = await transaction(pool, { role: LEDGER_ROLE, tenant }, (client) =>
-        readAfter(client, { tenant, after, limit: batchSize }),
+  /**
+   * Batches, one of each tenant that has something before any gets its second, until there is nothing more. What was
+   * published is recorded in the transaction that reads what is next: ways to the database cost more than they carry.
+   */
+  const publishAll = async (): Promise<void> => {
+    let published: Place | null = null
+    let behind: readonly Place[] = []
+    while (!signal.aborted && (await held())) {
+      const next: Next | null = await transaction(pool, { role: LEDGER_ROLE }, (client) =>
+        goOn(client, lease, published, behind, batchSize),
       )
-      const last = batch.at(-1)
-      if (!last) continue
-      await publish(batch)
-      if (!(await advance(lease, tenant, last.seq))) {
+      published = null
+      if (next === null) {
         renewAt = 0
-        return false
+        return
       }
+      const last = next.batch.at(-1)
+      if (!last) return
+      behind = next.behind
+      await publish(next.batch)
+      published = { tenant: last.tenant, seq: last.seq }
     }
-    return behind.length > 0
+    const done = published
+    if (done) await transaction(pool, { role: LEDGER_ROLE }, (client) => advance(client, lease, done))
   }
 
   while (!signal.aborted) {
     try {
-      const busy = (await held()) && (await round())
+      await publishAll()
       failures = 0
-      if (!busy) await (renewAt > 0 && bell ? bell.wait(pollMs, signal) : pause(pollMs, signal))
+      await (renewAt > 0 && bell ? bell.wait(pollMs, signal) : pause(pollMs, signal))
     } catch (error) {
       if (signal.aborted) break
       onError?.(error)
@@ -127,27 +134,55 @@ const takeLease = async ({ pool, name, holder, leaseMs }: Lease): Promise<boolea
   return taken.length > 0
 }
 
-const backlog = (pool: Pool, name: string): Promise<{ tenant: string; after: number }[]> =>
-  transaction(pool, { role: LEDGER_ROLE }, (client) =>
-    rows<{ tenant: string; after: number }>(
-      client,
-      `select h.tenant, coalesce(c.seq, 0) as after
-        from ledger.head h left join ledger.relay_cursor c on c.tenant = h.tenant and c.name = $1
-        where h.seq > coalesce(c.seq, 0) order by coalesce(c.seq, 0) - h.seq, h.tenant limit $2`,
-      [name, TENANTS_A_ROUND],
-    ),
+/** How far a tenant was relayed. */
+interface Place {
+  readonly tenant: string
+  readonly seq: number
+}
+
+interface Next {
+  /** Empty: nothing is behind. */
+  readonly batch: readonly Stored[]
+  /** Tenants whose turn comes before any other's. */
+  readonly behind: readonly Place[]
+}
+
+/** Records what was published and reads what is next; null when the lease went to another meanwhile. */
+const goOn = async (
+  client: PoolClient,
+  lease: Lease,
+  published: Place | null,
+  behind: readonly Place[],
+  limit: number,
+): Promise<Next | null> => {
+  if (published && !(await advance(client, lease, published))) return null
+  const [next, ...others] = behind.length > 0 ? behind : await backlog(client, lease.name)
+  if (!next) return { batch: [], behind: [] }
+  const { tenant, seq: after } = next
+  return { batch: await readAfter(client, { tenant, after, limit }), behind: others }
+}
+
+const backlog = (client: PoolClient, name: string): Promise<Place[]> =>
+  rows<{ tenant: string; seq: number }>(
+    client,
+    `select h.tenant, coalesce(c.seq, 0) as seq
+      from ledger.head h left join ledger.relay_cursor c on c.tenant = h.tenant and c.name = $1
+      where h.seq > coalesce(c.seq, 0) order by coalesce(c.seq, 0) - h.seq, h.tenant limit $2`,
+    [name, TENANTS_A_ROUND],
   )
 
 /** Moves a tenant's cursor forward, unless the lease went to another meanwhile. */
-const advance = async ({ pool, name, holder }: Lease, tenant: string, seq: number): Promise<boolean> => {
-  const moved = await transaction(pool, { role: LEDGER_ROLE }, (client) =>
-    rows(
-      client,
-      `insert into ledger.relay_cursor as c (tenant, name, seq)
-        select $1, $2, $3 from ledger.lease l where l.name = $2 and l.holder = $4 and l.until > clock_timestamp()
-        on conflict (name, tenant) do update set seq = excluded.seq where c.seq < excluded.seq returning 1`,
-      [tenant, name, seq, holder],
-    ),
+const advance = async (
+  client: PoolClient,
+  { name, holder }: Lease,
+  { tenant, seq }: Place,
+): Promise<boolean> => {
+  const moved = await rows(
+    client,
+    `insert into ledger.relay_cursor as c (tenant, name, seq)
+      select $1, $2, $3 from ledger.lease l where l.name = $2 and l.holder = $4 and l.until > clock_timestamp()
+      on conflict (name, tenant) do update set seq = excluded.seq where c.seq < excluded.seq returning 1`,
+    [tenant, name, seq, holder],
   )
   return moved.length > 0
 }

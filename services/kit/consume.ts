@@ -97,8 +97,22 @@ const advance = (tx: Tx, consumer: Consumer, context: string, seq: number) =>
     seq,
   ])
 
-const opened = (events: readonly Placed[]): EventOf[] =>
-  events.map((e) => open(e)).filter((e): e is EventOf => e !== null)
+/** After so many characters of events everything else in the process gets a turn. */
+const READ_AT_A_TIME = 100_000
+
+async function opened(events: readonly Placed[]): Promise<EventOf[]> {
+  const all: EventOf[] = []
+  let read = 0
+  for (const placed of events) {
+    const event = open(placed)
+    if (event) all.push(event)
+    read += placed.envelope.length
+    if (read < READ_AT_A_TIME) continue
+    read = 0
+    await new Promise(setImmediate)
+  }
+  return all
+}
 
 /** Records that an event cannot be digested; the same event again only raises the count. */
 async function setAside(
@@ -207,7 +221,7 @@ async function digest(
         const cursor = await lockCursor(tx, consumer, context)
         const fresh = batch.filter((e) => e.seq > cursor)
         if (fresh.length === 0) return
-        await consumer.fold.apply(opened(fresh), tx)
+        await consumer.fold.apply(await opened(fresh), tx)
         await advance(tx, consumer, context, last.seq)
         await clearAside(tx, consumer, context, last.seq)
       })

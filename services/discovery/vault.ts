@@ -38,7 +38,7 @@ const instant = (date: Date | undefined): string | null => {
   if (date === undefined) return null
   const ms = date.getTime()
   if (Number.isNaN(ms)) throw new Malformed('a date that is none')
-  return new Date(Math.min(ms, LAST)).toISOString()
+  return ms > LAST ? new Date(LAST).toISOString() : date.toISOString()
 }
 
 type Listed = SecretProperties | KeyProperties | CertificateProperties

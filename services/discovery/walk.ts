@@ -12,7 +12,7 @@ import {
   type Sighting,
 } from './difference.ts'
 import type { Environment } from './environment.ts'
-import { forEachOf } from './in-flight.ts'
+import { forEachOf, inFlight } from './in-flight.ts'
 import { applicationLine, resourceLine, vaultLine } from './inventory.ts'
 import { type Known, knownApplications, knownResource, knownVault, remembered } from './known.ts'
 
@@ -23,6 +23,8 @@ import { type Known, knownApplications, knownResource, knownVault, remembered } 
 
 /** Vaults walked at once. The requests in flight are bounded by the cloud; this bounds what is held in memory. */
 export const VAULTS_AT_ONCE = 32
+/** Looks at what is known at once: vaults that begin together would open a connection each, a process of Postgres. */
+const LOOKS_AT_ONCE = 4
 /** Facts an append: a handful of events of at most 128 kB each. */
 const FACTS_PER_APPEND = 8
 /** Somebody else's scan may see the same vault: look and decide again so often. */
@@ -70,6 +72,8 @@ export interface Step {
   readonly show: (change: Partial<Progress>) => Promise<void>
 }
 
+const looks = inFlight(LOOKS_AT_ONCE)
+
 /** Decides and appends until nobody else was faster. Nothing is appended where nothing differs. */
 async function record<T>(
   { host, job }: Step,
@@ -104,7 +108,7 @@ async function record<T>(
 export async function scanVault(step: Step, listed: ListedVault): Promise<number> {
   const { host, job, cloud, where, tally } = step
   const { vault, facts } = listed
-  const know = () => knownVault(host, job.tenant, vault)
+  const know = () => looks(() => knownVault(host, job.tenant, vault))
   const start = await know()
   const seen = await cloud.readVault(listed, start.known, job.signal)
   await record(step, vault, start, know, (known) => decideVault(known, seen, where))
@@ -164,7 +168,7 @@ export async function scanResources(
   if (!listing) return null
   await forEachOf(listing.items, VAULTS_AT_ONCE, job.signal, async (listed) => {
     const { resource } = listed
-    const know = () => knownResource(host, job.tenant, resource)
+    const know = () => looks(() => knownResource(host, job.tenant, resource))
     const start = await know()
     const seen = await optional(step, 'resources', () =>
       cloud.readResource(listed, vaultIds, settingsScan, job.signal),

@@ -39,6 +39,7 @@ export function vaultBatch() {
   const vaults = new Map<string, VaultChange>()
   const assets = new Map<string, AssetChange | null>()
   const history: History[] = []
+  const lostHere = new Set<string>()
 
   const touch = (event: EventOf, vault: string, facts: object | null, unreachable: string | null) => {
     const before = vaults.get(vault)
@@ -73,6 +74,7 @@ export function vaultBatch() {
       }
       for (const asset of lost) {
         assets.set(asset, null)
+        lostHere.add(asset)
         history.push({ asset, seq, at, what: 'lost' })
       }
       return true
@@ -126,8 +128,8 @@ export function vaultBatch() {
             JSON.stringify(page.map(({ firstSeen, ...change }) => ({ ...change, first_seen: firstSeen }))),
           ],
         )
-      // What was found again after it was lost is new; the row above may have outlived that within one batch.
-      const refound = present.filter(({ firstSeen }) => firstSeen !== null)
+      // What was found again after it was lost is new; where this batch tells both, the row above has outlived it.
+      const refound = present.filter(({ asset, firstSeen }) => firstSeen !== null && lostHere.has(asset))
       for (const page of slices(refound))
         await tx.rows(
           `update assets a set first_seen = r.first_seen

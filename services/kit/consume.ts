@@ -46,7 +46,7 @@ const versionOf = (c: Consumer): number => (c.kind === 'fold' ? c.fold.version :
 /** What the consumer needs of its host. */
 export interface ConsumerHost {
   tx<T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T>
-  /** A page of a context's events after a seq, oldest first. */
+  /** A page of a context's events after a seq, oldest first; fewer than asked for where they are large, none at the end. */
   readContext(tenant: string, context: string, after: number, limit: number): Promise<Placed[]>
   /** Carries out what a reaction wants, in its transaction. */
   carryOut(tx: Tx, outcome: Outcome, cause: Placed): Promise<void>
@@ -201,7 +201,6 @@ export async function catchUp(
     const batch = await host.readContext(tenant, context, cursor, PAGE)
     if (batch.length === 0) return
     if (!(await digest(host, consumer, context, batch))) return
-    if (batch.length < PAGE) return
   }
 }
 

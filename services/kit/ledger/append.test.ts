@@ -245,6 +245,28 @@ describe('reading', () => {
   })
 })
 
+describe('a page of large events', () => {
+  test('holds fewer than asked for, and a walk by pages reaches the end all the same', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const appender = createAppender({ pool: fixture.pool, role: DISCOVERY })
+    const large = () => fact({ text: 'x'.repeat(120_000) })
+    await appender.append(request({ events: Array.from({ length: 25 }, large) }))
+    await appender.append(request({ stream: 'vault-2', events: Array.from({ length: 25 }, large) }))
+    await transaction(fixture.pool, { role: DISCOVERY, tenant: 'acme' }, async (client) => {
+      for (const contexts of [undefined, ['discovery']]) {
+        const asked = { tenant: 'acme', after: 1, ...(contexts ? { contexts } : {}) }
+        const first = await readAfter(client, { ...asked, limit: 500 })
+        // Four megabytes and what crosses them.
+        expect(first.map((e) => e.seq)).toEqual(Array.from({ length: 34 }, (_, n) => n + 2))
+        const walked: number[] = []
+        for await (const page of pages(client, { ...asked, pageSize: 500 }))
+          walked.push(...page.map((e) => e.seq))
+        expect(walked).toEqual(Array.from({ length: 50 }, (_, n) => n + 2))
+      }
+    })
+  })
+})
+
 describe('openTenant()', () => {
   test('opens a chain once, and never as another kind', async () => {
     await using fixture = await ledgerFixture('acme')

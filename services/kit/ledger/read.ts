@@ -49,6 +49,15 @@ export interface ReadAfter {
   readonly limit: number
 }
 
+/** Of large events a page holds fewer than asked for: no more are begun after so many bytes of envelopes. */
+const PAGE_BYTES = 4_000_000
+
+/** A page of events, cut where it grows too large. An envelope's length is known without reading it. */
+const cut = (page: string): string =>
+  `select ${COLUMNS} from (
+    select p.*, sum(octet_length(envelope)) over (order by seq) - octet_length(envelope) as before from (${page}) p
+  ) sized where before < ${PAGE_BYTES} order by seq`
+
 /** A tenant's events after a seq, in order, but for those whose bodies retention took. Under a service's role the transaction must name the tenant. */
 export const readAfter = async (
   on: Queryable,
@@ -59,17 +68,17 @@ export const readAfter = async (
     ? // A limited walk of the index for each context, merged: one walk over several contexts could not stop early.
       await rows<Row>(
         on,
-        `select e.* from unnest($2::text[]) c(context) cross join lateral (
-            select ${COLUMNS} from ledger.event
+        cut(`select e.* from unnest($2::text[]) c(context) cross join lateral (
+            select * from ledger.event
             where tenant = $1 and context = c.context and seq > $3 and seq <= $4 and envelope is not null
             order by seq limit $5
-          ) e order by e.seq limit $5`,
+          ) e order by e.seq limit $5`),
         [tenant, contexts, after, last, limit],
       )
     : await rows<Row>(
         on,
-        `select ${COLUMNS} from ledger.event where tenant = $1 and seq > $2 and seq <= $3 and envelope is not null
-          order by seq limit $4`,
+        cut(`select * from ledger.event where tenant = $1 and seq > $2 and seq <= $3 and envelope is not null
+          order by seq limit $4`),
         [tenant, after, last, limit],
       )
   return found.map(storedOf)
@@ -162,9 +171,10 @@ export async function* pages(
   for (;;) {
     signal?.throwIfAborted()
     const page = await readAfter(on, { ...request, after, limit: pageSize })
-    if (page.length > 0) yield page
     const last = page.at(-1)
-    if (!last || page.length < pageSize) return
+    // Only an empty page is the last: one of large events is short.
+    if (!last) return
+    yield page
     after = last.seq
   }
 }

@@ -1,6 +1,7 @@
 import { isCanonicalBytes } from './canonical-bytes.ts'
 import { type Ends, endsOf, type Facts, factsOf } from './envelope-facts.ts'
 import { fromHex, GENESIS_LINK, hashing, sameBytes, type Sha256, standsAt, treeFrontier } from './hashes.ts'
+import { streamPlaces } from './stream-places.ts'
 
 /*
  * The walk that verifies a chain, from a database or a file, and finds the first bad event.
@@ -8,6 +9,10 @@ import { fromHex, GENESIS_LINK, hashing, sameBytes, type Sha256, standsAt, treeF
 
 const utf8 = new TextEncoder()
 const AT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/
+
+/** Where link and leaf stand in what a link hashes, behind the 0x01. */
+const LINK = 1
+const LEAF = 33
 
 /** One event of a walk. A filtered export keeps the leaf and drops the envelope. */
 export interface ChainLine {
@@ -61,11 +66,12 @@ export interface ChainStart {
   readonly frontier: readonly (Uint8Array | null)[]
 }
 
-/** An event where it stands among other bytes, as a database hands it over. */
+/** An event where it stands among other bytes, as a file or a database hands it over. */
 export interface ChainRow {
   readonly bytes: Uint8Array
+  /** The seq as stored; -1 where none is, as in a file. */
   readonly seq: number
-  /** Where the stored leaf and link begin, 32 bytes each. */
+  /** Where the stored leaf and link begin, 32 bytes each; -1 where none is. */
   readonly leaf: number
   readonly link: number
   /** Where the envelope begins, with the 0x00 that a leaf hashes right before it; -1 where the body is gone. */
@@ -76,7 +82,7 @@ export interface ChainRow {
 export interface ChainVerifier {
   /** Takes the next event; answers the first bad one, from then on always the same. */
   push(line: ChainLine): BadEvent | null
-  /** The same for an event of a database, whose bytes are read where they stand. */
+  /** The same for an event whose bytes are read where they stand. */
   pushRow(row: ChainRow): BadEvent | null
   result(): GoodChain | BadEvent
 }
@@ -101,16 +107,15 @@ export const verifyChain = (sha256: Sha256, options: VerifyOptions = {}): ChainV
   const start = options.start ?? { seq: 0, link: GENESIS_LINK, frontier: [] }
   const checkText = options.canonical ?? true
   const tree = (options.tree ?? true) ? treeFrontier(sha256, start.frontier) : null
-  const positions = new Map<string, number>()
+  const placeOf = streamPlaces()
   const hashInto = hashing(sha256)
-  // Reused for every event: the leaf's input, the link's (0x01, previous link, leaf), and the link.
+  // Reused for every event: the leaf's input, and the link's (0x01, previous link, leaf), which the link itself replaces.
   let scratch = new Uint8Array(4096)
   const pair = new Uint8Array(65)
-  const sealedLeaf = pair.subarray(33)
-  const link = new Uint8Array(32)
+  const link = pair.subarray(LINK, LEAF)
+  const sealedLeaf = pair.subarray(LEAF)
   pair[0] = 1
   link.set(start.link)
-  const LEAF = 33
 
   let seq = start.seq
   let tenant = options.tenant ?? null
@@ -128,14 +133,20 @@ export const verifyChain = (sha256: Sha256, options: VerifyOptions = {}): ChainV
     return envelope.length + 1
   }
 
-  const judgeFacts = (facts: Facts, toldSeq: boolean, expected: number): BadReason | null => {
+  const judgeFacts = (
+    bytes: Uint8Array,
+    facts: Facts,
+    toldSeq: boolean,
+    expected: number,
+  ): BadReason | null => {
     if (facts.seq !== expected) return !toldSeq && facts.seq > expected ? 'seq-gap' : 'seq-mismatch'
     tenant ??= facts.tenant
     if (facts.tenant !== tenant) return 'wrong-tenant'
-    const before = positions.get(facts.stream)
-    const whole = hidden === 0 && (before !== undefined || start.seq === 0)
-    if (whole ? facts.position !== (before ?? 0) + 1 : facts.position <= (before ?? 0)) return 'position-gap'
-    positions.set(facts.stream, facts.position)
+    const stream = placeOf(bytes, facts.stream, facts.streamEnd)
+    const whole = hidden === 0 && (stream.position > 0 || start.seq === 0)
+    if (whole ? facts.position !== stream.position + 1 : facts.position <= stream.position)
+      return 'position-gap'
+    stream.position = facts.position
     if (facts.at !== lastAt) {
       if (!AT.test(facts.at)) return 'malformed'
       // Instants of one form and length: order of text is order of time.
@@ -155,16 +166,13 @@ export const verifyChain = (sha256: Sha256, options: VerifyOptions = {}): ChainV
   ): BadReason | null => {
     ends = endsOf(bytes, from, to, ends)
     const facts = ends && factsOf(bytes, from, to, ends)
-    const reason = facts ? judgeFacts(facts, toldSeq, expected) : 'malformed'
+    const reason = facts ? judgeFacts(bytes, facts, toldSeq, expected) : 'malformed'
     if (reason) return reason
     return checkText && !isCanonicalBytes(bytes, from, to) ? 'not-canonical' : null
   }
 
   /** Links the leaf that stands in `pair` to all before it. */
-  const seal = (): void => {
-    pair.set(link, 1)
-    hashInto(pair, link, 0)
-  }
+  const seal = (): void => hashInto(pair, pair, LINK)
 
   const sealed = (expected: number): void => {
     tree?.push(sealedLeaf)
@@ -195,18 +203,18 @@ export const verifyChain = (sha256: Sha256, options: VerifyOptions = {}): ChainV
 
   const judgeRow = (row: ChainRow, expected: number): BadReason | null => {
     const { bytes, from, to } = row
-    if (row.seq !== expected) return 'seq-gap'
+    if (row.seq >= 0 && row.seq !== expected) return 'seq-gap'
     if (from < 0) {
       pair.set(bytes.subarray(row.leaf, row.leaf + 32), LEAF)
       hidden++
     } else {
       hashInto(bytes.subarray(from - 1, to), pair, LEAF)
-      if (!standsAt(sealedLeaf, bytes, row.leaf)) return 'leaf-mismatch'
-      const reason = judgeEnvelope(bytes, from, to, true, expected)
+      if (row.leaf >= 0 && !standsAt(sealedLeaf, bytes, row.leaf)) return 'leaf-mismatch'
+      const reason = judgeEnvelope(bytes, from, to, row.seq >= 0, expected)
       if (reason) return reason
     }
     seal()
-    if (!standsAt(link, bytes, row.link)) return 'link-mismatch'
+    if (row.link >= 0 && !standsAt(link, bytes, row.link)) return 'link-mismatch'
     sealed(expected)
     return null
   }

@@ -1,4 +1,4 @@
-import { standsAt } from './hashes.ts'
+import { copyOf, standsAt } from './hashes.ts'
 
 /*
  * The facts of an envelope, read from its bytes where they stand.
@@ -11,7 +11,9 @@ export interface Facts {
   readonly at: string
   readonly position: number
   readonly seq: number
-  readonly stream: string
+  /** Where the stream's id stands. */
+  readonly stream: number
+  readonly streamEnd: number
   readonly tenant: string
 }
 
@@ -78,7 +80,7 @@ const readHead = (bytes: Uint8Array, from: number): Pick<Ends, 'head' | 'at'> | 
   const atEnd = bytes.indexOf(QUOTE, at)
   const end = atEnd + AFTER_AT.length
   if (atEnd < 0 || atEnd - at > 32 || literalBefore(bytes, end, AFTER_AT) !== atEnd) return null
-  return { head: bytes.slice(from, end), at: asciiAt(bytes, at, atEnd) }
+  return { head: copyOf(bytes, from, end), at: asciiAt(bytes, at, atEnd) }
 }
 
 const readTail = (bytes: Uint8Array, to: number): Pick<Ends, 'tail' | 'tenant'> | null => {
@@ -88,7 +90,7 @@ const readTail = (bytes: Uint8Array, to: number): Pick<Ends, 'tail' | 'tenant'> 
   const tenant = textBefore(bytes, tenantEnd)
   const streamEnd = literalBefore(bytes, tenant, BEFORE_TENANT)
   if (streamEnd < 0) return null
-  return { tail: bytes.slice(streamEnd, to), tenant: asciiAt(bytes, tenant, tenantEnd) }
+  return { tail: copyOf(bytes, streamEnd, to), tenant: asciiAt(bytes, tenant, tenantEnd) }
 }
 
 /** The ends of an envelope; those given where they are the same. */
@@ -115,7 +117,8 @@ export const factsOf = (bytes: Uint8Array, from: number, to: number, ends: Ends)
     at: ends.at,
     position: numberAt(bytes, position, positionEnd),
     seq: numberAt(bytes, seq, seqEnd),
-    stream: asciiAt(bytes, stream, streamEnd),
+    stream,
+    streamEnd,
     tenant: ends.tenant,
   }
 }

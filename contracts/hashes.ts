@@ -81,8 +81,14 @@ export const fromHex = (text: string): Uint8Array | null => {
 
 export const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && standsAt(a, b, 0)
 
+/** A copy of the bytes between two places. Not by `slice()`: of a Buffer of Node's that is a view, which changes with it. */
+export const copyOf = (bytes: Uint8Array, from: number, to: number): Uint8Array =>
+  new Uint8Array(bytes.subarray(from, to))
+
 /** Whether `whole` holds `part` at a place. */
 export const standsAt = (part: Uint8Array, whole: Uint8Array, at: number): boolean => {
+  // Beyond the ends nothing is compared: a read there makes every later one slower.
+  if (at < 0 || at + part.length > whole.length) return false
   for (let i = 0; i < part.length; i++) if (part[i] !== whole[at + i]) return false
   return true
 }

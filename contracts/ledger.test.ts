@@ -193,6 +193,17 @@ describe('verifyChain()', () => {
     expect(walk(lines.slice(9))).toMatchObject({ ok: false, seq: 1, reason: 'seq-gap' })
   })
 
+  test('streams are told apart by their ids, also where somebody chose ids of one hash', () => {
+    // Of these every two letters are worth the same in the hash by which a stream is found.
+    const streams = ['s-AaAa', 's-AaBB', 's-BBAa', 's-BBBB']
+    const place = (seq: number) => ({ stream: streams[seq % 4] ?? '', position: Math.ceil(seq / 4) })
+    expect(walk(chainOf(20, place))).toMatchObject({ ok: true, events: 20 })
+    for (const bad of [17, 18, 19, 20]) {
+      const skipping = chainOf(20, (seq) => (seq === bad ? { ...place(seq), position: 6 } : place(seq)))
+      expect(walk(skipping)).toEqual({ ok: false, seq: bad, reason: 'position-gap' })
+    }
+  })
+
   const good = chainOf(10)
   const at = (seq: number, line: ChainLine) => good.map((g) => (g.seq === seq ? line : g))
   const fifth = good[4]

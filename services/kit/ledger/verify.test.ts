@@ -1,14 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { toHex } from '@attestry/contracts'
+import { envelopeText, GENESIS_LINK, leafOf, linkOf, toHex } from '@attestry/contracts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { transaction } from '../postgres.ts'
 import { appendIn } from './append.ts'
 import { createAppender } from './coalesce.ts'
 import { readAfter, type Stored } from './read.ts'
 import { fact, type LedgerFixture, ledgerFixture, request } from './testing.ts'
-import { verifyFile, verifyLedger } from './verify.ts'
+import { sha256, verifyFile, verifyLedger } from './verify.ts'
 
 const fill = async (fixture: LedgerFixture, count = 30): Promise<void> => {
   const appender = createAppender({ pool: fixture.pool, role: 'attestry_discovery' })
@@ -55,6 +55,43 @@ describe('verifyLedger()', () => {
       seq: 257,
       reason: 'seq-gap',
     })
+  })
+
+  test('the lowest bad event is named wherever it lies: at the borders of what travels together, or outside of it', async () => {
+    await using fixture = await ledgerFixture('acme')
+    await transaction(fixture.pool, { role: 'attestry_discovery', tenant: 'acme' }, (client) =>
+      appendIn(client, [request({ events: Array.from({ length: 299 }, (_, n) => fact({ n })) })]),
+    )
+    const verify = () => verifyLedger(fixture.pool, { tenant: 'acme', span: 128 })
+    expect(await verify()).toMatchObject({ ok: true, events: 300, seq: 300 })
+    const beyond = `insert into ledger.event select tenant, $, position + 1000, 300, at, gen_random_uuid(), context,
+      stream, type, envelope, leaf, link from ledger.event where seq = 300`
+    const found: [string[], { seq: number; reason: string }][] = [
+      [[`update ledger.head set seq = 1000000000000000`], { seq: 301, reason: 'head-mismatch' }],
+      [[beyond.replace('$', '5000')], { seq: 301, reason: 'seq-gap' }],
+      [[beyond.replace('$', '301')], { seq: 301, reason: 'seq-mismatch' }],
+      [[beyond.replace('$', '0')], { seq: 1, reason: 'seq-gap' }],
+      [[`delete from ledger.event where seq > 128`], { seq: 129, reason: 'head-mismatch' }],
+      [[`delete from ledger.event where seq between 129 and 256`], { seq: 129, reason: 'seq-gap' }],
+      [[`delete from ledger.event where seq in (100, 200)`], { seq: 100, reason: 'seq-gap' }],
+      ...[300, 257, 256, 193, 129, 128, 65, 64, 1].map((seq): [string[], { seq: number; reason: string }] => [
+        // A second one behind it, which must not be the one that is named.
+        [`update ledger.event set link = leaf where seq in (${seq}, ${Math.min(seq + 70, 300)})`],
+        { seq, reason: 'link-mismatch' },
+      ]),
+    ]
+    for (const [statements, expected] of found) {
+      await intrude(fixture, 'create table kept as select * from ledger.event', ...statements)
+      expect({ statements, ...(await verify()) }).toEqual({ statements, ok: false, ...expected })
+      await intrude(
+        fixture,
+        'delete from ledger.event',
+        'insert into ledger.event select * from kept',
+        'update ledger.head set seq = 300',
+        'drop table kept',
+      )
+    }
+    expect(await verify()).toMatchObject({ ok: true, events: 300 })
   })
 
   test('a tenant without a chain is an error, and an aborted walk ends', async () => {
@@ -229,5 +266,35 @@ describe('verifyFile()', () => {
     expect(await verify(lines.toSpliced(3, 1, 'x'.repeat(3_000_000)))).toMatchObject({ ok: false, seq: 4 })
     const spaced = lines.toSpliced(3, 1, (lines[3] ?? '').replace('"n":2', '"n": 2'))
     expect(await verify(spaced)).toEqual({ ok: false, seq: 4, reason: 'not-canonical' })
+  })
+
+  test('lines of every length are read across the pieces in which a file is read', async () => {
+    const lines: string[] = []
+    let link: Uint8Array = GENESIS_LINK
+    // About 8 MB: pieces end within lines, and lines of the largest size lie across them.
+    for (let seq = 1; seq <= 2000; seq++) {
+      const size = seq % 50 === 0 ? 130_000 : (seq * 37) % 3000
+      const event = `{"data":{"text":"${'x'.repeat(size)}"},"v":1}`
+      const line = envelopeText({
+        at: new Date(Date.UTC(2026, 0, 1) + Math.floor(seq / 9) * 7).toISOString(),
+        event,
+        position: Math.ceil(seq / 7),
+        seq,
+        stream: `vault-${seq % 7}`,
+        tenant: 'acme',
+        type: 'discovery.seen',
+      })
+      lines.push(line)
+      link = new Uint8Array(linkOf(sha256, link, leafOf(sha256, line)))
+    }
+    expect(await verify(lines)).toMatchObject({ ok: true, events: 2000, link })
+    expect(await verify(lines, {}, '')).toMatchObject({ ok: true, events: 2000, link })
+    const early = lines.with(1899, lines[1899]?.replace('"at":"2026', '"at":"2025') ?? '')
+    expect(await verify(early)).toEqual({ ok: false, seq: 1900, reason: 'time-backwards' })
+    for (const seq of [1, 350, 351, 1199, 2000]) {
+      // And a second one behind it.
+      const edited = lines.with(seq - 1, lines[seq - 1]?.replace(':1}', ': 1}') ?? '').with(1999, 'x')
+      expect(await verify(edited)).toMatchObject({ ok: false, seq })
+    }
   })
 })

@@ -3,17 +3,22 @@ import { open } from 'node:fs/promises'
 import {
   type BadEvent,
   type ChainStart,
+  type ChainVerifier,
   type GoodChain,
   sameBytes,
   type Sha256,
+  standsAt,
   verifyChain,
 } from '@attestry/contracts'
 import { escapeLiteral, type Pool } from 'pg'
 import { type PoolClient, transaction } from '../postgres.ts'
 import { columnsAgree, endOf, FIELD, int64At, startOf } from './columns.ts'
-import { copyOut, rowCutter, type TakeRow } from './copy-out.ts'
+import { blockOpener, copyOut, rowCutter, type TakeRow } from './copy-out.ts'
 import { readHead } from './read.ts'
 import { LEDGER_ROLE } from './open.ts'
+
+/** The length is said because Node looks up whether the algorithm has one where it is not. */
+const AS_TEXT = { outputEncoding: 'latin1', outputLength: 32 } as const
 
 /** The platform's SHA-256. */
 export const sha256: Sha256 = Object.assign(
@@ -21,7 +26,7 @@ export const sha256: Sha256 = Object.assign(
   {
     // By way of a text of one character a byte: to make a Buffer takes Node longer than to hash a link.
     into(bytes: Uint8Array, output: Uint8Array, at: number): void {
-      const text = hash('sha256', bytes, 'binary')
+      const text = hash('sha256', bytes, AS_TEXT)
       for (let i = 0; i < 32; i++) output[at + i] = text.charCodeAt(i)
     },
   },
@@ -36,6 +41,8 @@ export interface VerifyLedger {
   readonly canonical?: boolean
   /** Compute the tree's root. @default true */
   readonly tree?: boolean
+  /** Events that one statement reads; the walk stops behind the one that holds the first bad event. @default 65536 */
+  readonly span?: number
   readonly signal?: AbortSignal
 }
 
@@ -45,11 +52,40 @@ const ACCOUNTED = `envelope is not null or exists (
   where p.tenant = e.tenant and p.context = 'ledger' and p.type = 'ledger.pruned' and p.seq > e.seq
     and e.seq <= (d ->> 'through')::bigint and e.at < (d ->> 'before')::timestamptz and (d -> 'types') ? e.type)`
 
-/** A tenant's events in order, in fields as FIELD counts them: those that `columnsAgree()` compares only where it does. */
-const eventsOf = (tenant: string, columns: boolean): string => `copy (
-  select seq, leaf, link, envelope, ${ACCOUNTED}
-    ${columns ? ', at, position, id, context, context_prev_seq, stream, tenant, type' : ''}
-  from ledger.event e where tenant = ${escapeLiteral(tenant)} order by seq
+/** The fields of an event as FIELD counts them: those that `columnsAgree()` compares only where it does. */
+const fieldsOf = (columns: boolean): readonly string[] => [
+  'seq',
+  'leaf',
+  'link',
+  'envelope',
+  'accounted',
+  ...(columns ? ['at', 'position', 'id', 'context', 'context_prev_seq', 'stream', 'tenant', 'type'] : []),
+]
+
+const eventsWhere = (tenant: string, columns: boolean, condition: string): string =>
+  `select ${fieldsOf(columns)
+    .map((field) => (field === 'accounted' ? `${ACCOUNTED} as accounted` : field))
+    .join(', ')}
+  from ledger.event e where tenant = ${escapeLiteral(tenant)} and ${condition} order by seq`
+
+/** Events outside of the blocks, a row each. A chain that holds has none. */
+const rowsOf = (tenant: string, columns: boolean, condition: string): string =>
+  `copy (${eventsWhere(tenant, columns, condition)}) to stdout (format binary)`
+
+/** Events that travel as one row of an array a field: a row costs the server more than the bytes of an event. */
+const BLOCK = 64
+
+/**
+ * The events after `after` up to `upTo`, in blocks. A series is walked in its order, whatever is joined to it: to sort
+ * the blocks as well would write the whole of them down first.
+ */
+const blocksOf = (tenant: string, columns: boolean, after: number, upTo: number): string => `copy (
+  select events.* from generate_series(${after}::bigint, ${upTo - 1}, ${BLOCK}) first, lateral (
+    select ${fieldsOf(columns)
+      .map((field) => `array_agg(${field})`)
+      .join(', ')}
+    from (${eventsWhere(tenant, columns, `seq > first and seq <= least(first + ${BLOCK}, ${upTo})`)}) event
+  ) events
 ) to stdout (format binary)`
 
 /**
@@ -60,14 +96,14 @@ const eventsOf = (tenant: string, columns: boolean): string => `copy (
  * @throws {Error} for a tenant without a chain; {Transient} when the database is away
  */
 export const verifyLedger = async (pool: Pool, options: VerifyLedger): Promise<GoodChain | BadEvent> => {
-  const { tenant, canonical = true, tree = true, signal } = options
+  const { tenant, canonical = true, tree = true, span = 65_536, signal } = options
   return await transaction(
     pool,
     { role: LEDGER_ROLE, tenant, snapshot: true, ...(signal ? { signal } : {}) },
     async (client) => {
       const head = await readHead(client, tenant)
       if (!head) throw new Error(`tenant "${tenant}" has no chain`)
-      const walked = await walk(client, tenant, { canonical, tree })
+      const walked = await walk(client, tenant, head.seq, { canonical, tree, span })
       if (!walked.ok) return walked
       // A cut tail leaves a chain that holds in itself; the head remembers how far it went.
       if (walked.seq !== head.seq || !sameBytes(walked.link, head.link))
@@ -80,7 +116,8 @@ export const verifyLedger = async (pool: Pool, options: VerifyLedger): Promise<G
 const walk = async (
   client: PoolClient,
   tenant: string,
-  { canonical, tree }: Required<Pick<VerifyLedger, 'canonical' | 'tree'>>,
+  last: number,
+  { canonical, tree, span }: Required<Pick<VerifyLedger, 'canonical' | 'tree' | 'span'>>,
 ): Promise<GoodChain | BadEvent> => {
   const verifier = verifyChain(sha256, { tenant, canonical, tree })
   const agree = columnsAgree()
@@ -106,7 +143,18 @@ const walk = async (
     if (bytes[startOf(spans, FIELD.accounted)] !== 1) bad = { ok: false, seq, reason: 'body-missing' }
     else if (canonical && !agree(bytes, spans)) bad = { ok: false, seq, reason: 'column-mismatch' }
   }
-  await copyOut(client, eventsOf(tenant, canonical), rowCutter(take))
+  const allGoodUpTo = (seq: number): boolean => !bad && verifier.result().seq === seq
+  // To compile so plain a plan takes longer than to run it.
+  await client.query('set local jit = off')
+  await copyOut(client, rowsOf(tenant, canonical, 'seq < 1'), rowCutter(take))
+  let upTo = 0
+  while (allGoodUpTo(upTo) && upTo < last) {
+    const after = upTo
+    upTo = Math.min(after + span, last)
+    await copyOut(client, blocksOf(tenant, canonical, after, upTo), rowCutter(blockOpener(take)))
+  }
+  // Where something is missing, the event after it tells; beyond the head there is none.
+  if (!bad) await copyOut(client, rowsOf(tenant, canonical, `seq > ${upTo}`), rowCutter(take))
   return bad ?? verifier.result()
 }
 
@@ -124,42 +172,40 @@ export interface VerifyFile {
 const CHUNK_BYTES = 1 << 20
 /** An envelope's own bound and its newline: a longer line is no line of ours. */
 const MAX_LINE_BYTES = 131_072 + 2
+/** Where in a buffer a chunk begins: before it is room for the line that the one before it cut, and for a 0x00. */
+const BASE = 1 + MAX_LINE_BYTES
+const NEWLINE = 0x0a
 const LEAF_LINE = /^\{"leaf":"([0-9a-f]{64})"\}$/
 const LEAF_PREFIX = Buffer.from('{"leaf":')
 
 /**
  * Walks an export: a file with one envelope a line, or `{"leaf":"<hex>"}` where the body was left out. Reads the
- * bytes as they are; memory does not grow with the file.
+ * bytes where they stand, and the next ones while these are judged; memory does not grow with the file.
  */
 export const verifyFile = async (path: string, options: VerifyFile = {}): Promise<GoodChain | BadEvent> => {
   const { head, signal, ...rules } = options
   const verifier = verifyChain(sha256, rules)
   await using file = await open(path, 'r')
-  let buffer = Buffer.allocUnsafe(CHUNK_BYTES + MAX_LINE_BYTES)
-  let filled = 0
-  let bad: BadEvent | null = null
+  const buffers = [0, 1].map(() => Buffer.allocUnsafe(BASE + CHUNK_BYTES)) as [Buffer, Buffer]
+  const readInto = async (buffer: Buffer): Promise<number> =>
+    (await file.read(buffer, BASE, CHUNK_BYTES, null)).bytesRead
+
+  let [now, next] = buffers
+  let start = BASE
+  let bytesRead = await readInto(now)
   for (;;) {
     signal?.throwIfAborted()
-    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, null)
-    const end = filled + bytesRead
-    let at = 0
-    for (let newline = buffer.indexOf(0x0a); newline >= 0 && newline < end && !bad; ) {
-      bad = verifier.push(lineOf(buffer.subarray(at, newline)))
-      at = newline + 1
-      newline = buffer.indexOf(0x0a, at)
-    }
-    if (bad) return bad
-    // A last line without its newline, and a line longer than any event, are judged as they stand.
-    if ((bytesRead === 0 && at < end) || end - at > MAX_LINE_BYTES) {
-      bad = verifier.push(lineOf(buffer.subarray(at, end)))
-      if (bad) return bad
-      at = end
-    }
+    const end = BASE + bytesRead
+    const reading = bytesRead > 0 ? readInto(next) : 0
+    const cut = judgeLines(verifier, now, start, end, bytesRead === 0)
+    const following = await reading
+    if (typeof cut !== 'number') return cut
     if (bytesRead === 0) break
-    buffer.copyWithin(0, at, end)
-    filled = end - at
+    start = BASE - (end - cut)
+    now.copy(next, start, cut, end)
+    ;[now, next] = [next, now]
+    bytesRead = following
   }
-  buffer = Buffer.alloc(0)
   const result = verifier.result()
   if (!result.ok || !head) return result
   if (result.seq !== head.seq || !sameBytes(result.link, head.link))
@@ -167,8 +213,35 @@ export const verifyFile = async (path: string, options: VerifyFile = {}): Promis
   return result
 }
 
-const lineOf = (bytes: Buffer): { envelope: Buffer } | { leaf: Buffer } | Record<string, never> => {
-  if (!bytes.subarray(0, LEAF_PREFIX.length).equals(LEAF_PREFIX)) return { envelope: bytes }
-  const leaf = LEAF_LINE.exec(bytes.toString('latin1'))?.[1]
-  return leaf === undefined ? {} : { leaf: Buffer.from(leaf, 'hex') }
+/** Takes the whole lines between two places; answers where the first cut one begins, or the first bad event. */
+const judgeLines = (
+  verifier: ChainVerifier,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  last: boolean,
+): number | BadEvent => {
+  let at = start
+  while (at < end) {
+    let to = bytes.indexOf(NEWLINE, at)
+    if (to < 0 || to >= end) {
+      // A last line without its newline, and a line longer than any event, are judged as they stand.
+      if (!last && end - at <= MAX_LINE_BYTES) return at
+      to = end
+    }
+    const bad = judgeLine(verifier, bytes, at, to)
+    if (bad) return bad
+    at = to + 1
+  }
+  return end
+}
+
+const judgeLine = (verifier: ChainVerifier, bytes: Buffer, from: number, to: number): BadEvent | null => {
+  if (to - from > LEAF_PREFIX.length && standsAt(LEAF_PREFIX, bytes, from)) {
+    const leaf = LEAF_LINE.exec(bytes.toString('latin1', from, to))?.[1]
+    return verifier.push(leaf === undefined ? {} : { leaf: Buffer.from(leaf, 'hex') })
+  }
+  // The byte before a line is read: it becomes the 0x00 before the envelope.
+  bytes[from - 1] = 0
+  return verifier.pushRow({ bytes, seq: -1, leaf: -1, link: -1, from, to })
 }

@@ -96,6 +96,20 @@ describe('access over the wire', () => {
     expect(twin.calls.get('entra.token')).toBe(1)
   })
 
+  test('renews the token of the machine’s identity too, though its cache is the whole process’s', async () => {
+    process.env['IDENTITY_ENDPOINT'] = twin.identityEndpoint
+    process.env['IDENTITY_HEADER'] = twin.identityHeader
+    const access = azureAccess({ endpoint: twin.url, env: {}, random: () => 0 })
+    const client = new SecretClient(VAULT, access.credential, access.clientOptions())
+    expect(await names(client)).toContain('card-vault-hmac')
+    twin.resetCalls()
+    twin.clock.advance(25 * 3_600_000)
+    const before = access.calls()
+    expect(await names(client)).toContain('card-vault-hmac')
+    expect(access.calls() - before).toBe(2)
+    expect(twin.calls.get('entra.managed-identity')).toBe(1)
+  })
+
   test('takes a refusal that a new token does not cure as it is', async () => {
     const { client } = clientOf()
     const remove = twin.faults.add({ operation: 'keyvault.secrets.list', trouble: { kind: 'expired-token' } })

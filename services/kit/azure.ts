@@ -11,9 +11,11 @@ import {
 import {
   ClientCertificateCredential,
   ClientSecretCredential,
+  CredentialUnavailableError,
   ManagedIdentityCredential,
   WorkloadIdentityCredential,
 } from '@azure/identity'
+import { ManagedIdentityApplication } from '@azure/msal-node'
 import { pause } from './clock.ts'
 import { Denied, messageOf, Transient } from './failure.ts'
 
@@ -119,7 +121,23 @@ interface TokenShelf {
   current(token: string, options: GetTokenOptions): Promise<string>
 }
 
-function tokenShelf(make: () => TokenCredential): TokenShelf {
+/**
+ * Takes a new token of the machine's identity into the cache that its credential reads. That cache is one for the
+ * process, so a credential that is made anew would hand out the refused token until its end, which a clock that
+ * jumped puts hours away.
+ */
+async function refreshManaged(scopes: string | string[], clientId: string | undefined): Promise<void> {
+  const [resource = ''] = [scopes].flat()
+  try {
+    await new ManagedIdentityApplication(
+      clientId === undefined ? {} : { managedIdentityIdParams: { userAssignedClientId: clientId } },
+    ).acquireToken({ resource, forceRefresh: true })
+  } catch (error) {
+    throw new CredentialUnavailableError('The identity of this machine gave no new token', { cause: error })
+  }
+}
+
+function tokenShelf(make: () => TokenCredential, clientId: string | undefined): TokenShelf {
   interface Held {
     readonly scopes: string | string[]
     readonly tenantId: string | undefined
@@ -189,9 +207,9 @@ function tokenShelf(make: () => TokenCredential): TokenShelf {
       if (!held) return null
       if (!refused.has(token)) {
         refused.add(token)
-        // A credential keeps tokens of its own until their end, so it is made anew. (A managed identity's cache is one
-        // for the process: there the same token comes back, and the refusal stands.)
+        // A credential keeps tokens of its own until their end, so it is made anew.
         source = make()
+        if (source instanceof ManagedIdentityCredential) await refreshManaged(held.scopes, clientId)
         await take(
           held.scopes,
           { ...options, ...(held.tenantId === undefined ? {} : { tenantId: held.tenantId }) },
@@ -301,7 +319,7 @@ export function azureAccess({
 }: AzureAccessOptions): AzureAccess {
   const inner = httpClient ?? createDefaultHttpClient()
   const client = endpoint === undefined ? inner : routedHttpClient(endpoint, inner)
-  const shelf = tokenShelf(() => azureCredential(env, client, endpoint !== undefined))
+  const shelf = tokenShelf(() => azureCredential(env, client, endpoint !== undefined), env['AZURE_CLIENT_ID'])
   let calls = 0
   const countingPolicy: PipelinePolicy = {
     name: 'attestryCountingPolicy',

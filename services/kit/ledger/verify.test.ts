@@ -74,7 +74,7 @@ describe('verifyLedger()', () => {
       [[`delete from ledger.event where seq > 128`], { seq: 129, reason: 'head-mismatch' }],
       [[`delete from ledger.event where seq between 129 and 256`], { seq: 129, reason: 'seq-gap' }],
       [[`delete from ledger.event where seq in (100, 200)`], { seq: 100, reason: 'seq-gap' }],
-      ...[300, 257, 256, 193, 129, 128, 65, 64, 1].map((seq): [string[], { seq: number; reason: string }] => [
+      ...[300, 257, 256, 193, 129, 128, 33, 32, 1].map((seq): [string[], { seq: number; reason: string }] => [
         // A second one behind it, which must not be the one that is named.
         [`update ledger.event set link = leaf where seq in (${seq}, ${Math.min(seq + 70, 300)})`],
         { seq, reason: 'link-mismatch' },

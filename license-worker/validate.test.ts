@@ -1,5 +1,5 @@
 import { newLicenseKey, TIERS } from '@attestry/contracts'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import {
   env,
   ForgetfulKv,
@@ -14,7 +14,7 @@ import {
   validate,
   vendor,
 } from './for-tests.ts'
-import { digestOf, recordName } from './projection.ts'
+import { digestOf, recordName, seatOf } from './projection.ts'
 import { nextWrite } from './seen.ts'
 
 const unknownKey = () => newLicenseKey((n) => crypto.getRandomValues(new Uint8Array(n)))
@@ -262,6 +262,42 @@ describe('what a heartbeat writes', () => {
     expect(nextWrite(seen, heard(3600, 6))).toMatchObject({ log: false })
     expect(nextWrite(seen, heard(3600, null))).toMatchObject({ seen: { counts: null } })
     expect(nextWrite(seen, heard(3600, 5, '0.2.0'))).toMatchObject({ log: true })
+  })
+
+  test('asks KV nothing of an install that the isolate knows, and is noted anew when its place was given up', async () => {
+    const { license, key } = await issue()
+    let reads = 0
+    const kv: KVNamespace = {
+      get: (name, type) => env.LICENSES.get(name, type),
+      getWithMetadata: (name) => {
+        reads += 1
+        return env.LICENSES.getWithMetadata(name)
+      },
+      put: (name, value, options) => env.LICENSES.put(name, value, options),
+      delete: (name) => env.LICENSES.delete(name),
+      list: (options) => env.LICENSES.list(options),
+    }
+    const ask = (vaults: number) =>
+      validate(requestOf(key, { stats: JSON.stringify({ vaults }) }), { LICENSES: kv })
+    const entries = async () => (await env.LICENSES.list({ prefix: `fs:${license}:` })).keys.length
+    const record = recordName(await digestOf(key))
+    /** Places stand in KV within a second or so. */
+    const placed = (seats: string[]) =>
+      vi.waitFor(async () => expect(await env.LICENSES.get(record, 'json')).toMatchObject({ seats }), {
+        timeout: 10_000,
+      })
+    await ask(5)
+    await placed([seatOf(INSTALL)])
+    await ask(5)
+    await ask(5)
+    expect(reads).toBe(1)
+    await ask(6)
+    expect(reads).toBe(2)
+    await vendor('support', 'DELETE', `/v1/vendor/licenses/${license}/installs/${INSTALL}`)
+    await placed([])
+    expect(await entries()).toBe(0)
+    await ask(6)
+    expect([reads, await entries()]).toEqual([3, 1])
   })
 
   test('of two replicas in one second is one write, and both are answered', async () => {

@@ -1,6 +1,7 @@
 import { type AnswerPayload, isLicenseKey, REQUEST_BYTES, ValidateRequest } from '@attestry/contracts'
 import { readJson } from './body.ts'
 import { judge, verdictOf } from './judge.ts'
+import { forget, isKnown, know } from './known.ts'
 import { isPlainProjection, isPlainRequest } from './plain.ts'
 import { problem } from './problem.ts'
 import { digestOf, Projection, recordName, seatOf } from './projection.ts'
@@ -70,6 +71,7 @@ export async function validate(request: Request, outside: Outside): Promise<Resp
       version: asked.version,
     })
     if (!seated) verdict = 'TOO_MANY_INSTALLS'
+    forget(seenName(record.license, asked.install))
   }
 
   const stats = asked.stats === undefined ? null : readStats(asked.stats)
@@ -77,45 +79,41 @@ export async function validate(request: Request, outside: Outside): Promise<Resp
   const payload = judge(record, verdict, asked, { now, stats: outcome, latest: latestOf(env) })
   const answer = await sign(payload, env.SIGNING_KEYS, asked.kids)
   // Only an install that has a place: nobody else can make an entry.
-  if (record?.seats.includes(seatOf(asked.install)) || verdict === 'VALID')
-    later(
-      remember(env, {
-        license: record?.license ?? '',
-        install: asked.install,
-        keyDigest,
-        verdict,
-        at: Math.floor(now.getTime() / 1000),
-        version: asked.version,
-        counts: stats !== null && 'counts' in stats ? stats.counts : null,
-      }),
-    )
+  if (record && (verdict === 'VALID' || record.seats.includes(seatOf(asked.install)))) {
+    const name = seenName(record.license, asked.install)
+    const at = Math.floor(now.getTime() / 1000)
+    const counts = stats !== null && 'counts' in stats ? stats.counts : null
+    const heard = { at, version: asked.version, counts }
+    if (!isKnown(name, heard)) later(remember(env, name, heard, { keyDigest, verdict }))
+  }
   return new Response(JSON.stringify(answer), ANSWER)
 }
 
 /** Writes that an install was seen, if there is anything new in it. A failure costs a line of a list, no answer. */
 async function remember(
   env: Env,
-  heard: Parameters<typeof nextWrite>[1] & {
-    readonly license: string
-    readonly install: string
-    readonly keyDigest: string
-    readonly verdict: string
-  },
+  name: string,
+  heard: Parameters<typeof nextWrite>[1],
+  check: { readonly keyDigest: string; readonly verdict: string },
 ): Promise<void> {
-  const name = seenName(heard.license, heard.install)
   try {
     const { metadata } = await env.LICENSES.getWithMetadata(name)
-    const next = nextWrite(fromMetadata(metadata), heard)
-    if (!next) return
+    const before = fromMetadata(metadata)
+    const next = nextWrite(before, heard)
+    if (!next) {
+      if (before) know(name, before)
+      return
+    }
     await env.LICENSES.put(name, '', {
       metadata: toMetadata(next.seen),
       expirationTtl: FORGET_AFTER_SECONDS,
     })
+    know(name, next.seen)
     if (next.log)
       await env.REGISTRY.getByName(REGISTRY).logValidation({
         at: new Date(heard.at * 1000).toISOString(),
-        keyDigest: heard.keyDigest,
-        verdict: heard.verdict,
+        keyDigest: check.keyDigest,
+        verdict: check.verdict,
         version: heard.version,
       })
   } catch (error) {

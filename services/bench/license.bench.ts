@@ -68,7 +68,7 @@ function simulate(changesADay: number) {
 
 const dollars = (s: { checks: number; writes: number; logs: number }): number => {
   const aMonth = (n: number) => ((n / DAYS) * 30) / 1_000_000
-  // Each check reads the licence, and afterwards what was last seen of the install.
+  // At most: each check reads the licence, and what was last seen of the install where its isolate does not know it.
   return (
     aMonth(s.checks) * (PRICES.millionRequests + CPU_MS * PRICES.millionCpuMs + 2 * PRICES.millionReads) +
     aMonth(s.writes) * PRICES.millionWrites +
@@ -98,51 +98,59 @@ async function validations(): Promise<Row[]> {
     INSTALL: install,
     COUNTS: JSON.stringify(Object.values(counts)),
   })
-  const body = JSON.stringify({
-    key,
-    install,
-    version: '1.0.0',
-    nonce: 'ab'.repeat(16),
-    kids: ['2026-01'],
-    stats: JSON.stringify(counts),
-  })
-  const posted = (path: string) =>
-    `POST ${path} HTTP/1.1\r\nhost: license\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
-  const check = posted('/v1/validate')
-  const least = posted('/least')
+  const posted = (path: string, sent: object) => {
+    const stats = JSON.stringify(sent)
+    const asked = { key, install, version: '1.0.0', nonce: 'ab'.repeat(16), kids: ['2026-01'], stats }
+    const body = JSON.stringify(asked)
+    return `POST ${path} HTTP/1.1\r\nhost: license\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  }
+  const check = posted('/v1/validate', counts)
+  const changed = posted('/v1/validate', { ...counts, vaults: 0 })
+  const least = posted('/least', counts)
   const bare = 'GET /health HTTP/1.1\r\nhost: license\r\n\r\n'
   using hammer = await openHammer(workerd.port, CONNECTIONS)
-  const round = async (request: string, requests = A_ROUND) => {
+  const round = async (texts: readonly [string, ...string[]], requests = A_ROUND) => {
     const before = await workerd.cpuNs()
-    const perSecond = await hammer.ask(request, requests)
+    const perSecond = await hammer.ask(texts, requests)
     const after = await workerd.cpuNs()
     return {
       perSecond,
       cpuMs: before === null || after === null ? Number.NaN : (after - before) / requests / 1e6,
     }
   }
-  for (const request of [bare, check, least]) await round(request, WARM_UP)
+  const kinds = { bare: [bare], check: [check], changed: [check, changed], least: [least] } as const
+  for (const texts of Object.values(kinds)) await round(texts, WARM_UP)
   const bares: { readonly perSecond: number; readonly cpuMs: number }[] = []
   const checks: typeof bares = []
+  const changes: typeof bares = []
   const leasts: typeof bares = []
   for (let n = 0; n < ROUNDS; n++) {
-    bares.push(await round(bare))
-    checks.push(await round(check))
-    leasts.push(await round(least))
+    bares.push(await round(kinds.bare))
+    checks.push(await round(kinds.check))
+    changes.push(await round(kinds.changed))
+    leasts.push(await round(kinds.least))
   }
   const perSecond = (of: typeof bares) => median(of.map((r) => r.perSecond))
-  const ratio = median(checks.map((c, n) => c.perSecond / (bares[n]?.perSecond ?? Number.NaN)))
+  const ratioOf = (of: typeof bares) =>
+    median(of.map((r, n) => r.perSecond / (bares[n]?.perSecond ?? Number.NaN)))
+  const ratio = ratioOf(checks)
   const cpuMs = median(checks.map((c) => c.cpuMs))
   return [
     {
-      what: 'licence checks in raw workerd, against its bare route in the same run (medians of rounds in turn)',
+      what: 'licence checks of a steady install in raw workerd, against its bare route in the same run (medians of rounds in turn)',
       measured: `${perSecond(checks).toFixed(0)}/s of ${perSecond(bares).toFixed(0)}/s: ${(ratio * 100).toFixed(0)} %`,
       goal: '≥ 50 %',
       met: ratio >= 0.5,
     },
     {
+      what: 'the same of an install whose counts changed since the isolate last heard of it: one more read, each other time a write',
+      measured: `${(ratioOf(changes) * 100).toFixed(0)} % of the bare route`,
+      goal: '',
+      met: null,
+    },
+    {
       what: 'the same of what a check cannot do without: body, one SHA-256, one Ed25519 signature, an answer of that size',
-      measured: `${((median(leasts.map((l, n) => l.perSecond / (bares[n]?.perSecond ?? Number.NaN))) || 0) * 100).toFixed(0)} % of the bare route`,
+      measured: `${(ratioOf(leasts) * 100).toFixed(0)} % of the bare route`,
       goal: '',
       met: null,
     },
@@ -187,7 +195,7 @@ export async function run(): Promise<Row[]> {
     },
     {
       what: 'KV operations of 100,000 installs a month, counts steady',
-      measured: `${((steady.checks * 2 * (30 / DAYS)) / 1e6).toFixed(0)} M reads, ${((steady.writes * (30 / DAYS)) / 1e6).toFixed(1)} M writes`,
+      measured: `at most ${((steady.checks * 2 * (30 / DAYS)) / 1e6).toFixed(0)} M reads, ${((steady.writes * (30 / DAYS)) / 1e6).toFixed(1)} M writes`,
       goal: '',
       met: null,
     },

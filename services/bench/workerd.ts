@@ -103,9 +103,10 @@ function answers(socket: Socket): () => Promise<number> {
 /** Connections that are kept, and ask as one. */
 export interface Hammer extends Disposable {
   /**
-   * Asks the same until so many answers are here; answers how many came a second. Throws for an answer that is not 200.
+   * Asks, with one text after the other in turn, until so many answers are here; answers how many came a second.
+   * Throws for an answer that is not 200.
    */
-  ask(request: string, requests: number): Promise<number>
+  ask(texts: readonly [string, ...string[]], requests: number): Promise<number>
 }
 
 /** Opens so many connections. Small on purpose: it shares the processors with what it measures. */
@@ -118,14 +119,14 @@ export async function openHammer(port: number, connections: number): Promise<Ham
     }),
   )
   return {
-    async ask(request, requests) {
+    async ask(texts, requests) {
       let left = requests
       const startedAt = performance.now()
       await Promise.all(
         sockets.map(async ({ socket, next }) => {
           while (left-- > 0) {
             const answer = next()
-            socket.write(request)
+            socket.write(texts[left % texts.length] ?? texts[0])
             const status = await answer
             if (status !== 200) throw new Error(`the Worker answered ${status}`)
           }

@@ -1,8 +1,32 @@
 import { defineConfig } from 'vitest/config'
 
+const SERVICES = ['contracts/**/*.test.ts', 'services/**/*.test.ts', 'deploy/**/*.test.ts']
+
+/**
+ * Files that get a process of their own. The identity library keeps the endpoint of a managed identity, and its
+ * tokens, as long as the process lives, and each of these has a cloud of its own; one replaces a module.
+ */
+const APART = [
+  'services/*.test.ts',
+  'services/cli/rotation.test.ts',
+  'services/discovery/**/*.test.ts',
+  'services/kit/committed.test.ts',
+  'services/rotation/**/*.test.ts',
+  'services/sync/**/*.test.ts',
+  'services/twin/consumer.test.ts',
+  'services/twin/sdk/**/*.test.ts',
+]
+
+const onTheWire = {
+  globalSetup: ['services/twin/postgres/global-setup.ts', 'web/src/testing/global-setup.ts'],
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
+}
+
 /**
  * One run holds every test there is. The real wire is used wherever a test crosses one (Postgres, AMQP, HTTP),
- * so files run in a few worker processes and each gets generous, but bounded, time.
+ * so files run in a few worker processes and each gets generous, but bounded, time. Projects are taken in the order
+ * of their names: the long files first, and last the many short ones, which share processes and fill what is left.
  */
 export default defineConfig({
   test: {
@@ -11,21 +35,16 @@ export default defineConfig({
       'license-worker/vitest.config.ts',
       {
         test: {
-          name: 'services',
-          include: ['contracts/**/*.test.ts', 'services/**/*.test.ts', 'deploy/**/*.test.ts'],
-          globalSetup: ['services/twin/postgres/global-setup.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
-        },
-      },
-      {
-        test: {
-          name: 'web',
+          name: 'console',
           include: ['web/src/**/*.test.ts'],
+          globalSetup: ['web/src/testing/global-setup.ts'],
+          isolate: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
       },
+      { test: { name: 'apart', include: APART, ...onTheWire } },
+      { test: { name: 'services', include: SERVICES, exclude: APART, isolate: false, ...onTheWire } },
     ],
   },
 })

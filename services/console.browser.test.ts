@@ -6,7 +6,8 @@ import { evidenceHttp } from '@attestry/contracts/http'
 import { sha256 } from '@attestry/kit/ledger'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { buildConsole, openBrowser, violations } from '../web/src/testing/browser.fixture.ts'
+import { openBrowser, violations } from '../web/src/testing/browser.fixture.ts'
+import { builtConsole } from '../web/src/testing/built-console.fixture.ts'
 import { verifyBundle } from './evidence/verify.ts'
 import { bringUp, judged, PASSWORD, scanned, type Stage } from './stage.ts'
 import { type RunningCloud, seededEstate, startCloud } from './twin/index.ts'
@@ -14,7 +15,6 @@ import { createTsa, type Tsa } from './twin/tsa/index.ts'
 
 /* The whole path in a real browser, with the real services behind it. */
 
-let console_: Awaited<ReturnType<typeof buildConsole>>
 let browser: Browser
 let cloud: RunningCloud
 let tsa: Tsa
@@ -25,10 +25,10 @@ beforeAll(async () => {
   cloud = await startCloud({ estate: seededEstate(Date.now()), tsa })
   process.env['IDENTITY_ENDPOINT'] = cloud.identityEndpoint
   process.env['IDENTITY_HEADER'] = cloud.identityHeader
-  console_ = await buildConsole()
+  const staticDir = await builtConsole()
   ;[browser, stage] = await Promise.all([
     openBrowser(),
-    bringUp(cloud, tsa.rootPem, { staticDir: console_.root }),
+    bringUp(cloud, tsa.rootPem, { staticDir }),
   ])
   await scanned(stage.api)
   await judged(stage.api)
@@ -38,7 +38,6 @@ afterAll(async () => {
   await browser?.close()
   await stage?.[Symbol.asyncDispose]()
   await cloud?.stop()
-  await console_?.[Symbol.asyncDispose]()
 })
 
 test('sign in, look at score, finding and asset, build a bundle, download it, and it verifies', {

@@ -170,6 +170,8 @@ describe('a hosted service', () => {
     fail = null
     expect(await t.running.replay('acme', 'discovery', stuck?.id ?? '')).toBe(true)
     await expect.poll(() => t.running.stuck('acme'), { timeout: 10_000 }).toEqual([])
+    // What waits for its next try is not due, and would pass for settled.
+    await expect.poll(() => tries, { timeout: 10_000 }).toBe(3)
     await t.settle()
     expect(tries).toBe(3)
     expect((await seen(host)).map((r) => r.type)).toEqual(['discovery.scan-started', 'discovery.scan-failed'])

@@ -1,24 +1,24 @@
 /// <reference types="node" />
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { buildConsole, openBrowser, violations } from './testing/browser.fixture.ts'
+import { openBrowser, violations } from './testing/browser.fixture.ts'
+import { builtConsole } from './testing/built-console.fixture.ts'
 import { type FixtureServer, startFixtureServer } from './testing/server.fixture.ts'
 import { settled, shown, signIn, visit } from './testing/visit.fixture.ts'
 
 let browser: Browser
 let server: FixtureServer
-let built: Awaited<ReturnType<typeof buildConsole>>
+let built: string
 
 beforeAll(async () => {
-  built = await buildConsole()
-  server = await startFixtureServer(built.root)
+  built = await builtConsole()
+  server = await startFixtureServer(built)
   browser = await openBrowser()
 })
 
 afterAll(async () => {
   await browser.close()
   await server[Symbol.asyncDispose]()
-  await built[Symbol.asyncDispose]()
 })
 
 describe('the door', () => {
@@ -337,7 +337,7 @@ describe('the command palette', () => {
 
 describe('trouble', () => {
   test('a server in trouble is told as such, with what to do and a way to try again', async () => {
-    await using own = await startFixtureServer(built.root)
+    await using own = await startFixtureServer(built)
     await using seen = await visit(browser, `${own.url}/vaults`)
     const { page } = seen
     await signIn(page)
@@ -352,7 +352,7 @@ describe('trouble', () => {
   })
 
   test('a first run is guided from connection to findings', async () => {
-    await using own = await startFixtureServer(built.root, { firstRun: true })
+    await using own = await startFixtureServer(built, { firstRun: true })
     await using seen = await visit(browser, own.url)
     const { page } = seen
     await signIn(page)
@@ -368,7 +368,7 @@ describe('trouble', () => {
 
 describe('a hundred thousand credentials', () => {
   test('scroll to the end with only the rows in view in the document', async () => {
-    await using own = await startFixtureServer(built.root, { items: 100_000 })
+    await using own = await startFixtureServer(built, { items: 100_000 })
     await using seen = await visit(browser, `${own.url}/inventory`)
     const { page } = seen
     await signIn(page)

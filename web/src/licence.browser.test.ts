@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { buildConsole, openBrowser, violations } from './testing/browser.fixture.ts'
+import { openBrowser, violations } from './testing/browser.fixture.ts'
+import { builtConsole } from './testing/built-console.fixture.ts'
 import { type FixtureServer, startFixtureServer } from './testing/server.fixture.ts'
 import { settled, signIn, visit } from './testing/visit.fixture.ts'
 
@@ -12,8 +13,7 @@ const shots = process.env['SCREENSHOTS']
 const closing = new AsyncDisposableStack()
 
 beforeAll(async () => {
-  const built = closing.use(await buildConsole())
-  server = closing.use(await startFixtureServer(built.root))
+  server = closing.use(await startFixtureServer(await builtConsole()))
   browser = await openBrowser()
 })
 afterAll(async () => {

@@ -1,3 +1,3 @@
 import { everyPage } from './testing/pages.fixture.ts'
 
-everyPage(1280)
+everyPage(1280, 'by-address')

@@ -1,3 +1,3 @@
 import { everyPage } from './testing/pages.fixture.ts'
 
-everyPage(390)
+everyPage(390, 'from-before')

@@ -1,12 +1,8 @@
 /// <reference types="node" />
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import { build } from 'vite'
 
 /** Where a browser usually is; `CHROME_PATH` names another. */
 const INSTALLED = [
@@ -30,20 +26,6 @@ export async function openBrowser(): Promise<Browser> {
     // graphics card, which costs a third of all the work, and with the checks that any browser makes.
     args: ['--no-sandbox', '--no-zygote', '--headless=shell', '--disable-gpu', '--font-render-hinting=none'],
   })
-}
-
-/** Builds the console into a folder of its own, removed when disposed. */
-export async function buildConsole(): Promise<AsyncDisposable & { readonly root: string }> {
-  const root = await mkdtemp(join(tmpdir(), 'attestry-console-'))
-  const web = fileURLToPath(new URL('../../', import.meta.url))
-  await build({
-    configFile: join(web, 'vite.config.ts'),
-    root: web,
-    logLevel: 'error',
-    mode: 'production',
-    build: { outDir: root, emptyOutDir: true },
-  })
-  return { root, [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }) }
 }
 
 const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js')

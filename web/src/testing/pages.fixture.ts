@@ -1,7 +1,9 @@
 /// <reference types="node" />
 import { join } from 'node:path'
+import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { buildConsole, openBrowser, violations } from './browser.fixture.ts'
+import { openBrowser, violations } from './browser.fixture.ts'
+import { builtConsole } from './built-console.fixture.ts'
 import { startFixtureServer } from './server.fixture.ts'
 import { settled, signIn, visit } from './visit.fixture.ts'
 
@@ -38,17 +40,26 @@ const PAGES: readonly (readonly [name: string, address: string, shows: string])[
   ['operations', '/operations', 'Stuck work'],
 ]
 
+/** How somebody comes to a page: by its address, which loads the console anew, or from the page before. */
+type Arrival = 'by-address' | 'from-before'
+
+/** Goes on within the console, as a link does. */
+const goOn = (page: Page, address: string): Promise<void> =>
+  page.evaluate((to) => {
+    history.pushState(null, '', to)
+    dispatchEvent(new PopStateEvent('popstate'))
+  }, address)
+
 /**
  * The test of every page at a width, in both themes: a theme changes colours alone, so in the dark it is contrast that
  * is looked at again. One file a width, so that they run side by side.
  */
-export function everyPage(width: number): void {
+export function everyPage(width: number, arrival: Arrival): void {
   test(`at ${width} pixels every page is sound for assistive technology, fits its width and obeys the content policy`, {
     timeout: 240_000,
   }, async () => {
     await using closing = new AsyncDisposableStack()
-    const built = closing.use(await buildConsole())
-    const server = closing.use(await startFixtureServer(built.root))
+    const server = closing.use(await startFixtureServer(await builtConsole()))
     const browser = await openBrowser()
     closing.defer(() => browser.close())
     const seen = closing.use(await visit(browser, server.url, { width }))
@@ -70,7 +81,8 @@ export function everyPage(width: number): void {
     await soundInBothThemes('sign-in')
     await signIn(page)
     for (const [name, address, shows] of PAGES) {
-      await page.goto(server.url + address)
+      if (arrival === 'by-address') await page.goto(server.url + address)
+      else await goOn(page, address)
       await page.getByText(shows).first().waitFor({ state: 'attached' })
       await settled(page)
       await soundInBothThemes(name)

@@ -34,12 +34,13 @@ export function Dialog(
             }}
             onInteractOutside={(event) => (props.keep ? event.preventDefault() : undefined)}
           >
-            <header class="dialog-head">
+            {/* No <header>: outside an article that would be a second banner of the page. */}
+            <div class="dialog-head">
               <Kobalte.Title class="dialog-title">{props.title}</Kobalte.Title>
               <Kobalte.CloseButton class="button" data-kind="quiet" data-square="" aria-label="Close">
                 <X size={16} aria-hidden="true" />
               </Kobalte.CloseButton>
-            </header>
+            </div>
             <Show when={props.description}>
               <Kobalte.Description class="dialog-description">{props.description}</Kobalte.Description>
             </Show>

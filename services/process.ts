@@ -1,8 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { complianceService } from '@attestry/compliance'
-import { discoveryService } from '@attestry/discovery'
-import { evidenceService } from '@attestry/evidence'
-import { gatewayService, type GatewayOptions, SESSION_LIMITS } from '@attestry/gateway'
+import type { GatewayOptions } from '@attestry/gateway'
 import {
   type Bus,
   type Configuration,
@@ -25,8 +22,6 @@ import { readActivity, tail, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
 import { run, type RunOptions, type Running } from '@attestry/kit/run'
 import { licenseOf, licensingService, readVendorKeys, vendor } from '@attestry/licensing'
-import { azureRotation, rotationService } from '@attestry/rotation'
-import { syncService } from '@attestry/sync'
 
 /** Every service, in the order in which they start. */
 export const SERVICES = [
@@ -128,123 +123,144 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     }
   }
 
-  const make: Record<ServiceName, (h: Host) => Service> = {
-    licensing: (h) =>
-      licensingService(h, guardOf(h), {
-        service: c.ATTESTRY_LICENSE_URL ?? vendor.service,
-        // What checks a licence is part of the product; a demonstration brings its own licence service.
-        keys:
-          origin === 'demo' ? { ...vendor.keys, ...readVendorKeys(c.ATTESTRY_LICENSE_KEYS) } : vendor.keys,
-        key: c.ATTESTRY_LICENSE_KEY ?? null,
-        fleetVisibility: c.ENABLE_FLEET_VISIBILITY,
-        secretKey: c.SECRET_KEY,
-        random: (bytes) => randomBytes(bytes),
-      }),
-    discovery: (h) =>
-      discoveryService(h, guardOf(h), {
-        azure: { endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment },
-        vaultLimit: () => licenseOf(h).limit('vaults'),
-        subscriptionLimit: () => licenseOf(h).limit('subscriptions'),
-        autoConnect: origin === 'demo',
-      }),
-    compliance: (h) => complianceService(h, guardOf(h)),
-    rotation: (h) =>
-      rotationService(h, guardOf(h), {
-        ...azureRotation({ endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment }),
-        secretKey: c.SECRET_KEY,
-        mailUrl: c.ATTESTRY_MAIL_URL?.text(),
-        mailFrom: c.ATTESTRY_MAIL_FROM,
-        publicUrl: c.ATTESTRY_PUBLIC_URL,
-        manualLimit: () => licenseOf(h).limit('manualRotations'),
-      }),
-    sync: (h) => {
-      const { entitled } = licenseOf(h)
-      return syncService(h, guardOf(h), {
-        endpoint: c.ATTESTRY_AZURE_ENDPOINT,
-        env: environment,
-        secretKey: c.SECRET_KEY,
-        licensed: async () => (await entitled('sync')) && entitled('cloud-writes'),
-        demonstration: c.ATTESTRY_DEMO_CONNECTORS,
-      })
+  // A service is loaded where it runs: a process that hosts one has the memory and the start of one.
+  const load: Record<ServiceName, () => Promise<(h: Host) => Service>> = {
+    licensing: () =>
+      Promise.resolve((h) =>
+        licensingService(h, guardOf(h), {
+          service: c.ATTESTRY_LICENSE_URL ?? vendor.service,
+          // What checks a licence is part of the product; a demonstration brings its own licence service.
+          keys:
+            origin === 'demo' ? { ...vendor.keys, ...readVendorKeys(c.ATTESTRY_LICENSE_KEYS) } : vendor.keys,
+          key: c.ATTESTRY_LICENSE_KEY ?? null,
+          fleetVisibility: c.ENABLE_FLEET_VISIBILITY,
+          secretKey: c.SECRET_KEY,
+          random: (bytes) => randomBytes(bytes),
+        }),
+      ),
+    discovery: async () => {
+      const { discoveryService } = await import('@attestry/discovery')
+      return (h) =>
+        discoveryService(h, guardOf(h), {
+          azure: { endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment },
+          vaultLimit: () => licenseOf(h).limit('vaults'),
+          subscriptionLimit: () => licenseOf(h).limit('subscriptions'),
+          autoConnect: origin === 'demo',
+        })
     },
-    evidence: (h) =>
-      evidenceService(h, guardOf(h), {
-        stateDir: c.ATTESTRY_STATE_DIR,
-        secretKey: c.SECRET_KEY,
-        tsa: c.ATTESTRY_TSA,
-        tsaRootsFile: c.ATTESTRY_TSA_ROOTS,
-        tsaSpacingSeconds: c.ATTESTRY_TSA_SPACING_SECONDS,
-        signingKey: c.ATTESTRY_SIGNING_KEY,
-        documentKey: c.ATTESTRY_DOCUMENT_KEY,
-        documentCertificateFile: c.ATTESTRY_DOCUMENT_CERTIFICATE,
-        azure: () => azure,
-        anchorMinutes: c.ATTESTRY_ANCHOR_MINUTES,
-        anchorBlob: c.ATTESTRY_ANCHOR_BLOB,
-        anchorWebhook: c.ATTESTRY_ANCHOR_WEBHOOK,
-        anchorMail: c.ATTESTRY_ANCHOR_MAIL,
-        audit: {
-          syslog: c.ATTESTRY_AUDIT_SYSLOG
-            ? { address: c.ATTESTRY_AUDIT_SYSLOG, caFile: c.ATTESTRY_AUDIT_SYSLOG_CA }
-            : undefined,
-          webhook:
-            c.ATTESTRY_AUDIT_WEBHOOK && c.ATTESTRY_AUDIT_WEBHOOK_KEY
-              ? { address: c.ATTESTRY_AUDIT_WEBHOOK, key: c.ATTESTRY_AUDIT_WEBHOOK_KEY }
+    compliance: async () => {
+      const { complianceService } = await import('@attestry/compliance')
+      return (h) => complianceService(h, guardOf(h))
+    },
+    rotation: async () => {
+      const { azureRotation, rotationService } = await import('@attestry/rotation')
+      return (h) =>
+        rotationService(h, guardOf(h), {
+          ...azureRotation({ endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment }),
+          secretKey: c.SECRET_KEY,
+          mailUrl: c.ATTESTRY_MAIL_URL?.text(),
+          mailFrom: c.ATTESTRY_MAIL_FROM,
+          publicUrl: c.ATTESTRY_PUBLIC_URL,
+          manualLimit: () => licenseOf(h).limit('manualRotations'),
+        })
+    },
+    sync: async () => {
+      const { syncService } = await import('@attestry/sync')
+      return (h) => {
+        const { entitled } = licenseOf(h)
+        return syncService(h, guardOf(h), {
+          endpoint: c.ATTESTRY_AZURE_ENDPOINT,
+          env: environment,
+          secretKey: c.SECRET_KEY,
+          licensed: async () => (await entitled('sync')) && entitled('cloud-writes'),
+          demonstration: c.ATTESTRY_DEMO_CONNECTORS,
+        })
+      }
+    },
+    evidence: async () => {
+      const { evidenceService } = await import('@attestry/evidence')
+      return (h) =>
+        evidenceService(h, guardOf(h), {
+          stateDir: c.ATTESTRY_STATE_DIR,
+          secretKey: c.SECRET_KEY,
+          tsa: c.ATTESTRY_TSA,
+          tsaRootsFile: c.ATTESTRY_TSA_ROOTS,
+          tsaSpacingSeconds: c.ATTESTRY_TSA_SPACING_SECONDS,
+          signingKey: c.ATTESTRY_SIGNING_KEY,
+          documentKey: c.ATTESTRY_DOCUMENT_KEY,
+          documentCertificateFile: c.ATTESTRY_DOCUMENT_CERTIFICATE,
+          azure: () => azure,
+          anchorMinutes: c.ATTESTRY_ANCHOR_MINUTES,
+          anchorBlob: c.ATTESTRY_ANCHOR_BLOB,
+          anchorWebhook: c.ATTESTRY_ANCHOR_WEBHOOK,
+          anchorMail: c.ATTESTRY_ANCHOR_MAIL,
+          audit: {
+            syslog: c.ATTESTRY_AUDIT_SYSLOG
+              ? { address: c.ATTESTRY_AUDIT_SYSLOG, caFile: c.ATTESTRY_AUDIT_SYSLOG_CA }
               : undefined,
-          blob: c.ATTESTRY_AUDIT_BLOB
-            ? { container: c.ATTESTRY_AUDIT_BLOB, credential: () => azure.credential }
-            : undefined,
-        },
-      }),
-    gateway: (h) =>
-      gatewayService(h, guardOf(h), {
-        tenant: c.ATTESTRY_TENANT,
-        secretKey: c.SECRET_KEY,
-        stateDir: c.ATTESTRY_STATE_DIR,
-        announce: options.announce,
-        limits: {
-          ...SESSION_LIMITS,
-          idleMinutes: c.ATTESTRY_SESSION_IDLE_MINUTES,
-          maxHours: c.ATTESTRY_SESSION_MAX_HOURS,
-        },
-        oneTimeHours: c.ATTESTRY_ONE_TIME_PASSWORD_HOURS,
-        mounts: {
-          discovery: mountOf('discovery'),
-          compliance: mountOf('compliance'),
-          rotation: mountOf('rotation'),
-          sync: mountOf('sync'),
-          evidence: mountOf('evidence'),
-          licensing: mountOf('licensing'),
-          audit: mountOf('evidence'),
-        },
-        ...(options.staticDir ? { staticDir: options.staticDir } : {}),
-        https: c.ATTESTRY_PUBLIC_URL?.startsWith('https:') ?? false,
-        ready: async () => {
-          await pool.query('select 1')
-          return running !== null
-        },
-        license: licenseOf(h).status,
-        userLimit: () => licenseOf(h).limit('users'),
-        live: (tenant, stop) => tail(pool, { tenant, bell: host().delivered, everyMs: 1000, signal: stop }),
-        ledger: {
-          page: (tenant, filter) => readActivity(pool, tenant, filter),
-          verify: async (tenant, stop) => {
-            const result = await verifyLedger(pool, { tenant, signal: stop })
-            return result.ok
-              ? {
-                  ok: true,
-                  events: result.events,
-                  head: Buffer.from(result.link).toString('hex'),
-                  firstBad: null,
-                }
-              : { ok: false, events: 0, head: '', firstBad: { seq: result.seq, reason: result.reason } }
+            webhook:
+              c.ATTESTRY_AUDIT_WEBHOOK && c.ATTESTRY_AUDIT_WEBHOOK_KEY
+                ? { address: c.ATTESTRY_AUDIT_WEBHOOK, key: c.ATTESTRY_AUDIT_WEBHOOK_KEY }
+                : undefined,
+            blob: c.ATTESTRY_AUDIT_BLOB
+              ? { container: c.ATTESTRY_AUDIT_BLOB, credential: () => azure.credential }
+              : undefined,
           },
-          lag: (tenant) => host().lag(tenant),
-        },
-        stuck: {
-          list: (tenant) => host().stuck(tenant),
-          replay: (tenant, service, id) => host().replay(tenant, service, id),
-        },
-      }),
+        })
+    },
+    gateway: async () => {
+      const { gatewayService, SESSION_LIMITS } = await import('@attestry/gateway')
+      return (h) =>
+        gatewayService(h, guardOf(h), {
+          tenant: c.ATTESTRY_TENANT,
+          secretKey: c.SECRET_KEY,
+          stateDir: c.ATTESTRY_STATE_DIR,
+          announce: options.announce,
+          limits: {
+            ...SESSION_LIMITS,
+            idleMinutes: c.ATTESTRY_SESSION_IDLE_MINUTES,
+            maxHours: c.ATTESTRY_SESSION_MAX_HOURS,
+          },
+          oneTimeHours: c.ATTESTRY_ONE_TIME_PASSWORD_HOURS,
+          mounts: {
+            discovery: mountOf('discovery'),
+            compliance: mountOf('compliance'),
+            rotation: mountOf('rotation'),
+            sync: mountOf('sync'),
+            evidence: mountOf('evidence'),
+            licensing: mountOf('licensing'),
+            audit: mountOf('evidence'),
+          },
+          ...(options.staticDir ? { staticDir: options.staticDir } : {}),
+          https: c.ATTESTRY_PUBLIC_URL?.startsWith('https:') ?? false,
+          ready: async () => {
+            await pool.query('select 1')
+            return running !== null
+          },
+          license: licenseOf(h).status,
+          userLimit: () => licenseOf(h).limit('users'),
+          live: (tenant, stop) => tail(pool, { tenant, bell: host().delivered, everyMs: 1000, signal: stop }),
+          ledger: {
+            page: (tenant, filter) => readActivity(pool, tenant, filter),
+            verify: async (tenant, stop) => {
+              const result = await verifyLedger(pool, { tenant, signal: stop })
+              return result.ok
+                ? {
+                    ok: true,
+                    events: result.events,
+                    head: Buffer.from(result.link).toString('hex'),
+                    firstBad: null,
+                  }
+                : { ok: false, events: 0, head: '', firstBad: { seq: result.seq, reason: result.reason } }
+            },
+            lag: (tenant) => host().lag(tenant),
+          },
+          stuck: {
+            list: (tenant) => host().stuck(tenant),
+            replay: (tenant, service, id) => host().replay(tenant, service, id),
+          },
+        })
+    },
   }
 
   const ids = createIds(clock)
@@ -258,11 +274,12 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
       if (r.status === 'rejected') log.warn({ error: r.reason }, 'Something did not stop well')
   }
   try {
+    const services = await Promise.all(names.map(async (name) => ({ name, make: await load[name]() })))
     running = await run({
-      services: names.map((name) => ({
+      services: services.map(({ name, make }) => ({
         name,
         make: (h) => {
-          const service = make[name](h)
+          const service = make(h)
           faces.set(name, service)
           return service
         },

@@ -5,11 +5,12 @@ import { createBell } from './bell.ts'
 import type { Bus, Received } from './bus/bus.ts'
 import { type Clock, pause } from './clock.ts'
 import { areUnfinished, CommandMessage, dueCommands, enqueue, overdueCommands, perform } from './commands.ts'
-import { catchUp, consumerName, contextsOf, deliver } from './consume.ts'
+import { behind, catchUp, consumerName, contextsOf, deliver } from './consume.ts'
 import { messageOf, Transient } from './failure.ts'
 import { createIds } from './ids.ts'
 import { leaseKeeper } from './leases.ts'
 import { openTenant, tenantChains } from './ledger/open.ts'
+import { contextHeads } from './ledger/read.ts'
 import { relay } from './ledger/relay.ts'
 import type { Logger } from './log.ts'
 import * as measures from './measures.ts'
@@ -202,13 +203,16 @@ export async function run(options: RunOptions): Promise<Running> {
     }
   }
 
-  const sweepOnce = async (member: Member) => {
-    for (const tenant of await tenantsOf())
-      for (const consumer of member.consumers)
-        for (const context of contextsOf(consumer)) {
-          if (signal.aborted) return
-          await catchUp(member.consumerHost, consumer, tenant, context)
-        }
+  const sweepOnce = async (member: Member, tenants: readonly string[]) => {
+    for (const tenant of tenants) {
+      const due = await member.clientTx(tenant, async (t) =>
+        behind(t, member.consumers, await contextHeads(t.client, tenant)),
+      )
+      for (const { consumer, context } of due) {
+        if (signal.aborted) return
+        await catchUp(member.consumerHost, consumer, tenant, context)
+      }
+    }
   }
 
   for (const member of members) {
@@ -309,9 +313,10 @@ export async function run(options: RunOptions): Promise<Running> {
         member,
         () => pause(sweepMs, signal),
         async () => {
-          await sweepOnce(member)
+          const tenants = await tenantsOf()
+          await sweepOnce(member, tenants)
           delivered.ring()
-          for (const tenant of await tenantsOf()) {
+          for (const tenant of tenants) {
             const overdue = await member.tx(tenant, (t) => overdueCommands(t, clock.now(), sweepMs))
             for (const { id } of overdue)
               keep(
@@ -345,7 +350,8 @@ export async function run(options: RunOptions): Promise<Running> {
 
   const firstLook = async () => {
     if (options.sweepMs === null) return
-    for (const member of members) await turn('The first look at the ledger', member, () => sweepOnce(member))
+    for (const member of members)
+      await turn('The first look at the ledger', member, async () => sweepOnce(member, await tenantsOf()))
   }
   const caughtUp = firstLook()
   return {

@@ -89,19 +89,6 @@ export const areUnfinished = async (tx: Tx): Promise<boolean> => {
   return row?.some ?? false
 }
 
-/** Commands that are due and that no message has brought to anyone for a while. */
-export const overdueCommands = (
-  tx: Tx,
-  now: Temporal.Instant,
-  olderThanMs: number,
-): Promise<{ id: string }[]> =>
-  tx.rows(
-    `select id from pending_command
-     where tenant = $1 and outcome is null and due_at <= $2::timestamptz - make_interval(secs => $3)
-       and (lease_until is null or lease_until < now()) order by due_at limit 50`,
-    [tx.tenant, iso(now), olderThanMs / 1000],
-  )
-
 export async function commandStates(tx: Tx, ids: readonly string[]): Promise<CommandState[]> {
   const rows = await tx.rows<Row>(
     `select id, outcome, progress, attempts, problem, coalesce(lease_until > now(), false) as leased

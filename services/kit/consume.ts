@@ -41,7 +41,7 @@ export const consumerName = (c: Consumer): string => (c.kind === 'fold' ? c.fold
 export const contextsOf = (c: Consumer): readonly string[] =>
   c.kind === 'fold' ? c.fold.contexts : [...new Set(c.reaction.on.map(contextOf))]
 
-const versionOf = (c: Consumer): number => (c.kind === 'fold' ? c.fold.version : 1)
+export const versionOf = (c: Consumer): number => (c.kind === 'fold' ? c.fold.version : 1)
 
 /** What the consumer needs of its host. */
 export interface ConsumerHost {
@@ -187,30 +187,6 @@ export async function deliver(
     if (!(await digest(host, consumer, context, step.batch))) return false
     if (!step.more) return true
   }
-}
-
-/**
- * Which consumers have something to read of which contexts of a tenant: whoever stands before a context's last event,
- * or whose rows are of another version. One look at all cursors, so that a sweep that finds nothing costs little.
- */
-export async function behind(
-  tx: Tx,
-  consumers: readonly Consumer[],
-  heads: ReadonlyMap<string, number>,
-): Promise<{ readonly consumer: Consumer; readonly context: string }[]> {
-  const cursors = await tx.rows<Cursor & { consumer: string; context: string }>(
-    'select consumer, context, seq, version from cursor where tenant = $1',
-    [tx.tenant],
-  )
-  const at = new Map(cursors.map((c) => [`${c.consumer}\0${c.context}`, c]))
-  return consumers.flatMap((consumer) =>
-    contextsOf(consumer).flatMap((context) => {
-      const cursor = at.get(`${consumerName(consumer)}\0${context}`)
-      const read = cursor?.version === versionOf(consumer) ? cursor.seq : -1
-      // A context without an event is read too, once: it has a cursor from then on.
-      return read < (heads.get(context) ?? 0) ? [{ consumer, context }] : []
-    }),
-  )
 }
 
 /** Reads a context from the cursor to its end: at start, on a sweep, and after a rebuild. */

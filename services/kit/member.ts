@@ -30,6 +30,8 @@ export interface ClientTx extends Tx {
 /** One service of this process, with what the host needs to feed it. */
 export interface Member {
   readonly name: string
+  /** In the database. */
+  readonly role: string
   readonly service: Service
   readonly consumers: readonly Consumer[]
   readonly consumerHost: ConsumerHost
@@ -43,7 +45,7 @@ export interface Member {
 
 /** Tenants of the install, and the key of each one's opaque ids. */
 export interface Tenants {
-  readonly all: () => Promise<string[]>
+  readonly all: () => Promise<readonly string[]>
   readonly keyOf: (tenant: string) => Promise<Uint8Array>
 }
 
@@ -199,5 +201,5 @@ export function createMember(options: MemberOptions): Member {
     gapReads: gapReads,
     now: () => iso(clock.now()),
   }
-  return { name, service, consumers, consumerHost, appender, tx, clientTx, log: memberLog, sendBell }
+  return { name, role, service, consumers, consumerHost, appender, tx, clientTx, log: memberLog, sendBell }
 }

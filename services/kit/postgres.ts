@@ -142,18 +142,44 @@ export const transaction = async <T>(
   }
 }
 
+/** What a transaction takes for itself alone. */
+const settings = ({ role, tenant, searchPath }: TransactionOptions): string => {
+  const taken = { role: role ?? 'none', 'attestry.tenant': tenant ?? '', search_path: searchPath }
+  const set = Object.entries(taken).flatMap(([name, value]) =>
+    value === undefined ? [] : [`set_config('${name}', ${escapeLiteral(value)}, true)`],
+  )
+  return `select ${set.join(', ')}`
+}
+
+/**
+ * Asks what takes no parameters, in one message that is a transaction by itself: for loops, which ask the same all day.
+ * @param questions statements that only read; values in them are escaped, with `escapeLiteral`
+ * @returns the rows of each
+ * @throws {Transient} when the database is away
+ */
+export const look = async (
+  pool: Pool,
+  options: Pick<TransactionOptions, 'role' | 'tenant' | 'searchPath'>,
+  questions: readonly string[],
+): Promise<QueryResultRow[][]> => {
+  try {
+    const text = ['set transaction read only', settings(options), ...questions].join('; ')
+    // Several statements have several results, which pg's types do not tell.
+    const results = (await pool.query(text)) as unknown as { rows: QueryResultRow[] }[]
+    return results.slice(-questions.length).map((result) => result.rows)
+  } catch (error) {
+    throw asFailure(error)
+  }
+}
+
 /**
  * Begins and takes role, tenant and schema in one message. Most transactions are one small statement, so each way to
  * the server and back that they can do without is a quarter of what they cost.
  */
-const opening = ({ role, tenant, searchPath, snapshot }: TransactionOptions): string => {
-  const begin = snapshot ? 'begin isolation level repeatable read, read only' : 'begin'
-  if (role === undefined && tenant === undefined) return begin
-  const settings = { role: role ?? 'none', 'attestry.tenant': tenant ?? '', search_path: searchPath }
-  const set = Object.entries(settings).flatMap(([name, value]) =>
-    value === undefined ? [] : [`set_config('${name}', ${escapeLiteral(value)}, true)`],
-  )
-  return `${begin}; select ${set.join(', ')}`
+const opening = (options: TransactionOptions): string => {
+  const begin = options.snapshot ? 'begin isolation level repeatable read, read only' : 'begin'
+  if (options.role === undefined && options.tenant === undefined) return begin
+  return `${begin}; ${settings(options)}`
 }
 
 const once = async <T>(

@@ -4,13 +4,12 @@ import type { Pool } from 'pg'
 import { createBell } from './bell.ts'
 import type { Bus, Received } from './bus/bus.ts'
 import { type Clock, pause } from './clock.ts'
-import { areUnfinished, CommandMessage, dueCommands, enqueue, overdueCommands, perform } from './commands.ts'
-import { behind, catchUp, consumerName, contextsOf, deliver } from './consume.ts'
+import { areUnfinished, CommandMessage, dueCommands, enqueue, perform } from './commands.ts'
+import { catchUp, consumerName, contextsOf, deliver } from './consume.ts'
 import { messageOf, Transient } from './failure.ts'
 import { createIds } from './ids.ts'
 import { leaseKeeper } from './leases.ts'
 import { openTenant, tenantChains } from './ledger/open.ts'
-import { contextHeads } from './ledger/read.ts'
 import { relay } from './ledger/relay.ts'
 import type { Logger } from './log.ts'
 import * as measures from './measures.ts'
@@ -19,6 +18,7 @@ import { fromMessage, type Placed, toMessage } from './message.ts'
 import { ledgerMigrations, migrate, migrationsIn } from './migrate.ts'
 import { operations, type Operations, replayAsked } from './operations.ts'
 import type { Host, Service } from './service.ts'
+import { lookFor } from './sweep.ts'
 import { inSpan } from './telemetry.ts'
 
 /** The one topic that facts travel on. */
@@ -32,6 +32,8 @@ const REPLAY_EVERY_MS = 2000
 /** How often commands are looked for while some are unfinished, and at least while none is. */
 const LOOK_EVERY_MS = 500
 const LOOK_RARELY_MS = 5000
+/** How soon a tenant is seen that another process opened. */
+const TENANTS_FRESH_MS = 1000
 
 export interface RunOptions {
   /** Makes the services; called before tables exist, so a service touches nothing until its start(). */
@@ -79,14 +81,21 @@ export async function run(options: RunOptions): Promise<Running> {
   const relayBell = createBell()
   const delivered = createBell()
   const streamKeys = new Map<string, Uint8Array>()
-  /** Tenants with a chain; their number is small and grows rarely. */
-  const tenantsOf = async () => {
+  let tenants: readonly string[] = []
+  let tenantsReadAt = Number.NEGATIVE_INFINITY
+  const readTenants = async () => {
     const chains = await tenantChains(pool)
     for (const c of chains) streamKeys.set(c.tenant, c.streamKey)
-    return chains.map((c) => c.tenant)
+    tenants = chains.map((c) => c.tenant)
+    tenantsReadAt = performance.now()
+  }
+  /** Tenants with a chain; their number is small and grows rarely, and every loop of every service asks. */
+  const tenantsOf = async () => {
+    if (performance.now() - tenantsReadAt > TENANTS_FRESH_MS) await readTenants()
+    return tenants
   }
   const keyOf = async (tenant: string): Promise<Uint8Array> => {
-    if (!streamKeys.has(tenant)) await tenantsOf()
+    if (!streamKeys.has(tenant)) await readTenants()
     const key = streamKeys.get(tenant)
     if (!key) throw new Error(`tenant ${tenant} has no chain`)
     return key
@@ -130,6 +139,7 @@ export async function run(options: RunOptions): Promise<Running> {
       cause: { correlation: 'start', causation: 'start' },
       signal,
     })
+  await readTenants()
   for (const member of members) await member.service.start?.()
 
   /** One turn of a loop that must outlive its failures. */
@@ -203,16 +213,14 @@ export async function run(options: RunOptions): Promise<Running> {
     }
   }
 
-  const sweepOnce = async (member: Member, tenants: readonly string[]) => {
-    for (const tenant of tenants) {
-      const due = await member.clientTx(tenant, async (t) =>
-        behind(t, member.consumers, await contextHeads(t.client, tenant)),
-      )
-      for (const { consumer, context } of due) {
-        if (signal.aborted) return
-        await catchUp(member.consumerHost, consumer, tenant, context)
-      }
+  /** Reads what no message brought to a member. Answers the ids of commands that are due since a while. */
+  const sweepOnce = async (member: Member, tenant: string, olderThanMs: number) => {
+    const { behind, overdue } = await lookFor(pool, member, tenant, clock.now(), olderThanMs)
+    for (const { consumer, context } of behind) {
+      if (signal.aborted) break
+      await catchUp(member.consumerHost, consumer, tenant, context)
     }
+    return overdue
   }
 
   for (const member of members) {
@@ -313,18 +321,14 @@ export async function run(options: RunOptions): Promise<Running> {
         member,
         () => pause(sweepMs, signal),
         async () => {
-          const tenants = await tenantsOf()
-          await sweepOnce(member, tenants)
-          delivered.ring()
-          for (const tenant of tenants) {
-            const overdue = await member.tx(tenant, (t) => overdueCommands(t, clock.now(), sweepMs))
-            for (const { id } of overdue)
+          for (const tenant of await tenantsOf())
+            for (const id of await sweepOnce(member, tenant, sweepMs))
               keep(
                 turn('An overdue command', member, () =>
                   perform(workerHost, member.service.commands, tenant, id),
                 ),
               )
-          }
+          delivered.ring()
         },
       )
     }
@@ -349,9 +353,12 @@ export async function run(options: RunOptions): Promise<Running> {
     )
 
   const firstLook = async () => {
-    if (options.sweepMs === null) return
+    const { sweepMs } = options
+    if (sweepMs === null) return
     for (const member of members)
-      await turn('The first look at the ledger', member, async () => sweepOnce(member, await tenantsOf()))
+      await turn('The first look at the ledger', member, async () => {
+        for (const tenant of await tenantsOf()) await sweepOnce(member, tenant, sweepMs)
+      })
   }
   const caughtUp = firstLook()
   return {

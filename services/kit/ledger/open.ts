@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { rows, transaction } from '../postgres.ts'
+import { rows, transaction, look } from '../postgres.ts'
 import { asDenial, eventBody } from './append.ts'
 
 /** Whether a chain holds facts of real clouds or of a demonstration; fixed by its first event, for ever. */
@@ -54,14 +54,14 @@ export interface TenantChain {
 }
 
 /** All tenants with a chain, the reserved one included, by name. */
-export const tenantChains = (pool: Pool): Promise<TenantChain[]> =>
-  transaction(pool, { role: LEDGER_ROLE }, (client) =>
-    rows<TenantChain>(
-      client,
-      `select tenant, origin, stream_key as "streamKey", seq, link from ledger.tenant join ledger.head using (tenant)
-        order by tenant`,
-    ),
-  )
+export const tenantChains = async (pool: Pool): Promise<TenantChain[]> => {
+  const [chains = []] = await look(pool, { role: LEDGER_ROLE }, [
+    `select tenant, origin, stream_key as "streamKey", seq, link from ledger.tenant join ledger.head using (tenant)
+      order by tenant`,
+  ])
+  // The columns are ours.
+  return chains as TenantChain[]
+}
 
 /** Audit facts are kept at least this long. */
 const KEEP_DAYS = 365

@@ -26,10 +26,7 @@ beforeAll(async () => {
   process.env['IDENTITY_ENDPOINT'] = cloud.identityEndpoint
   process.env['IDENTITY_HEADER'] = cloud.identityHeader
   const staticDir = await builtConsole()
-  ;[browser, stage] = await Promise.all([
-    openBrowser(),
-    bringUp(cloud, tsa.rootPem, { staticDir }),
-  ])
+  ;[browser, stage] = await Promise.all([openBrowser(), bringUp(cloud, tsa.rootPem, { staticDir })])
   await scanned(stage.api)
   await judged(stage.api)
 }, 180_000)

@@ -266,16 +266,16 @@ export async function shop(options: ShopOptions = {}): Promise<Shop> {
       await twin.stop()
     },
   }
+  // Vaults, applications and resources come side by side, so nothing less than the scan's end tells that all are here.
   await until('the scan is folded', async () => {
-    const [row] = await rows<{ n: number }>(
+    const [row] = await rows<{ folded: boolean }>(
       'rotation',
-      `select count(*)::int as n from edges where tenant = 'acme'`,
+      `select exists (
+         select from ledger.event e where e.tenant = 'acme' and e.type = 'discovery.scan-completed'
+         and e.seq <= (select min(c.seq) from cursor c where c.tenant = 'acme' and c.context = 'discovery')
+       ) as folded`,
     )
-    const [apps] = await rows<{ n: number }>(
-      'rotation',
-      `select count(*)::int as n from credentials where tenant = 'acme'`,
-    )
-    return (row?.n ?? 0) > 5 && (apps?.n ?? 0) > 2
+    return row?.folded
   })
   return made
 }

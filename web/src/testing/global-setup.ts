@@ -1,11 +1,11 @@
 /// <reference types="node" />
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { openDesk } from '../../../services/desk.fixture.ts'
 import { BUILT_CONSOLE_VARIABLE } from './built-console.fixture.ts'
 
 const VITE = fileURLToPath(new URL('../../../node_modules/vite/bin/vite.js', import.meta.url))
@@ -24,31 +24,16 @@ async function build(): Promise<string> {
   return root
 }
 
-/**
- * Vitest's global setup: the console is built once for the whole run, when the first test asks for it. Workers ask
- * over a loopback port, so that runs without a browser pay nothing. Two projects name this; the first one opens.
- */
+/** Vitest's global setup: the console is built once for the whole run. Two projects name this; the first one opens. */
 const setup = async (): Promise<(() => Promise<void>) | undefined> => {
   if (process.env[BUILT_CONSOLE_VARIABLE] !== undefined) return undefined
   let built: Promise<string> | null = null
-  const desk = createServer((_request, response) => {
-    built ??= build()
-    built.then(
-      (root) => response.end(root),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    )
+  const close = await openDesk(BUILT_CONSOLE_VARIABLE, () => {
+    built = build()
+    return built
   })
-  const { promise: listening, resolve, reject } = Promise.withResolvers<void>()
-  desk.once('error', reject)
-  desk.listen(0, '127.0.0.1', resolve)
-  await listening
-  const address = desk.address()
-  if (!address || typeof address === 'string') throw new Error('the desk of the console has no port')
-  process.env[BUILT_CONSOLE_VARIABLE] = `http://127.0.0.1:${address.port}/`
   return async () => {
-    delete process.env[BUILT_CONSOLE_VARIABLE]
-    desk.close()
-    desk.closeAllConnections()
+    close()
     // A build that failed has told its tests, and left nothing that is worth keeping.
     const root = await built?.catch(() => null)
     if (root) await rm(root, { recursive: true, force: true })

@@ -26,3 +26,19 @@ test('look() answers each question within its role and schema, writes nothing, a
     await pool.end()
   }
 })
+
+test('an idle connection that breaks is told without the connection and its key', async () => {
+  await using database = await testDatabase()
+  const told: Error[] = []
+  const pool = connect({ url: database.url, max: 1, onIdleError: (error) => told.push(error) })
+  const other = connect({ url: database.url, max: 1 })
+  try {
+    const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid')
+    await other.query('select pg_terminate_backend($1)', [rows[0]?.pid])
+    await expect.poll(() => told.length, { timeout: 10_000 }).toBeGreaterThan(0)
+    expect(told.map((error) => Object.keys(error)).flat()).not.toContain('client')
+    expect(told[0]?.message).toContain('terminating connection')
+  } finally {
+    await Promise.all([pool.end(), other.end()])
+  }
+})

@@ -49,7 +49,11 @@ export const connect = (options: ConnectOptions): Pool => {
     },
   })
   // Without a listener a broken idle connection would end the process.
-  pool.on('error', (error) => options.onIdleError?.(error))
+  pool.on('error', (error) => {
+    // The pool hangs the whole connection on it, with the key that cancels its statements: nothing for a log.
+    if ('client' in error) delete error.client
+    options.onIdleError?.(error)
+  })
   return pool
 }
 

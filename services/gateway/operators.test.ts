@@ -149,12 +149,15 @@ describe('operators', () => {
       ...refusals.map((path) => g.ask('POST', `/api/discovery/${path}`, { cookie, body: {} })),
     ])
     expect(changed.status).toBe(204)
-    expect(new Set(refused.map((r) => r.status))).toEqual(new Set([403]))
+    // One that is read only after the change finds its session replaced, as it should; most are read before.
+    const recorded = refused.filter((r) => r.status === 403).length
+    expect(refused.filter((r) => r.status === 401)).toHaveLength(refusals.length - recorded)
+    expect(recorded).toBeGreaterThan(0)
     expect(await g.cookieOf('Jutta', body.next)).toMatch(/^attestry=/)
     const events = await g.gateway.stream(TENANT, await idOf('jutta'))
     // Chosen once at the first sign-in and once now.
     expect(events.filter((e) => e.type === 'gateway.password-changed')).toHaveLength(2)
-    expect(events.filter((e) => e.type === 'gateway.action-refused')).toHaveLength(refusals.length)
+    expect(events.filter((e) => e.type === 'gateway.action-refused')).toHaveLength(recorded)
     expect(events.filter((e) => e.type === 'gateway.sign-in-refused')).toEqual([])
   })
 

@@ -85,17 +85,7 @@ export async function discovered(
     const text = await response.text()
     return { status: response.status, body: text === '' ? null : JSON.parse(text) }
   }
-  const events = async () => {
-    const host = test.host('discovery')
-    const streams = await host.tx('acme', (tx) =>
-      tx.rows<{ stream: string }>(
-        `select stream from ledger.event where tenant = $1 and type like 'discovery.%' group by stream`,
-        ['acme'],
-      ),
-    )
-    const all = await Promise.all(streams.map(({ stream }) => host.stream('acme', stream)))
-    return all.flat().toSorted((a, b) => a.seq - b.seq)
-  }
+  const events = () => test.events('discovery')
   return {
     test,
     twin,

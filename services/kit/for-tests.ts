@@ -1,11 +1,14 @@
-import type { Role } from '@attestry/contracts'
-import { testDatabase } from '../twin/postgres/for-tests.ts'
+import type { EventOf, Role } from '@attestry/contracts'
+import { type Model, plannedDatabase } from '../twin/postgres/for-tests.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Clock, pause, systemClock } from './clock.ts'
+import { open } from './committed.ts'
 import type { Caller, Guard } from './http/bind.ts'
+import { readAfter } from './ledger/read.ts'
 import { type Logger, silentLog } from './log.ts'
-import { connect } from './postgres.ts'
-import { run, type RunOptions, type Running } from './run.ts'
+import { type Migration, migrate } from './migrate.ts'
+import { connect, transaction } from './postgres.ts'
+import { type Running, type RunOptions, run } from './run.ts'
 import type { Host, Service } from './service.ts'
 
 /** A bus that loses every message: the sweep alone must do the work, which also is the harshest of buses. */
@@ -71,12 +74,29 @@ export interface TestHost extends AsyncDisposable {
   service(name: string): Service
   /** The host that a service was made with: append facts of its context as it would. */
   host(name: string): Host
+  /** The events of a context that this version knows, oldest first. */
+  events(context: string): Promise<EventOf[]>
   /** Resolves when every consumer has read to its end and no command is due; throws after a minute. */
   settle(): Promise<void>
 }
 
 /** A machine under load is slow; one that hangs is found all the same. */
 const SETTLE_MS = 60_000
+
+/** The database in which these steps were taken. */
+export const migrated = (steps: readonly Migration[]): Model => ({
+  key: JSON.stringify(steps),
+  fill: async (url) => {
+    const pool = connect({ url, max: 1 })
+    try {
+      await migrate(pool, steps)
+    } finally {
+      await pool.end()
+    }
+  },
+})
+
+const EVENTS_A_PAGE = 1000
 
 /** Runs services on a real, empty Postgres, with no bus but the sweep. */
 export async function testHost(options: {
@@ -88,8 +108,8 @@ export async function testHost(options: {
   readonly sweepMs?: number | null
   readonly gapReads?: boolean
 }): Promise<TestHost> {
-  const database = await testDatabase()
-  const pool = connect({ url: database.url, max: 20 })
+  const database = await plannedDatabase()
+  const pool = connect({ url: database.url, max: 8 })
   const clock = options.clock ?? systemClock
   const hosts = new Map<string, Host>()
   const running = await run({
@@ -102,7 +122,10 @@ export async function testHost(options: {
     })),
     pool,
     admin: pool,
+    migrate: (_admin, steps) => database.create(migrated(steps)),
     bus: options.bus ?? losingBus,
+    // What nobody gets need not be read.
+    relay: options.bus !== undefined,
     clock,
     log: options.log ?? silentLog,
     productVersion: '0.0.0',
@@ -136,6 +159,17 @@ export async function testHost(options: {
     url: database.url,
     service: (name) => named(running.services, name),
     host: (name) => named(hosts, name),
+    events: async (context) => {
+      const found: EventOf[] = []
+      for (let after = 0; ; ) {
+        const page = await transaction(pool, { role: `attestry_${context}`, tenant: 'acme' }, (client) =>
+          readAfter(client, { tenant: 'acme', after, contexts: [context], limit: EVENTS_A_PAGE }),
+        )
+        found.push(...page.map((stored) => open(stored)).filter((event) => event !== null))
+        after = page.at(-1)?.seq ?? after
+        if (page.length === 0) return found
+      }
+    },
     settle: async () => {
       const deadline = AbortSignal.timeout(SETTLE_MS)
       // Quiet twice in a row: a reaction may just have written what starts the next step.

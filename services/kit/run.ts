@@ -15,8 +15,8 @@ import type { Logger } from './log.ts'
 import * as measures from './measures.ts'
 import { createMember, type Member, placedOf } from './member.ts'
 import { fromMessage, type Placed, toMessage } from './message.ts'
-import { ledgerMigrations, migrate, migrationsIn } from './migrate.ts'
-import { operations, type Operations, replayAsked } from './operations.ts'
+import { ledgerMigrations, type Migration, migrate, migrationsIn } from './migrate.ts'
+import { type Operations, operations, replayAsked } from './operations.ts'
 import type { Host, Service } from './service.ts'
 import { lookFor } from './sweep.ts'
 import { inSpan } from './telemetry.ts'
@@ -53,6 +53,12 @@ export interface RunOptions {
   readonly sweepMs: number | null
   /** False only in the test that messages alone suffice. */
   readonly gapReads?: boolean
+  /** Takes the steps of the schemas. Tests give one that copies a database where the same steps were taken. @default migrate */
+  readonly migrate?: (
+    admin: Pool,
+    steps: readonly Migration[],
+    options: { readonly logins: readonly string[] },
+  ) => Promise<unknown>
   /** Whether this process offers itself as the relay; the lease decides who is. */
   readonly relay?: boolean
 }
@@ -124,7 +130,7 @@ export async function run(options: RunOptions): Promise<Running> {
   )
 
   const steps = await Promise.all(members.map((m) => migrationsOf(m.name, m.service.schema)))
-  await migrate(options.admin, [...(await ledgerMigrations()), ...steps.flat()], {
+  await (options.migrate ?? migrate)(options.admin, [...(await ledgerMigrations()), ...steps.flat()], {
     logins: options.logins ?? [],
   })
   const { origin, productVersion } = options

@@ -10,7 +10,7 @@ import {
   type SpanContext,
   trace,
 } from '@opentelemetry/api'
-import { NodeSDK, type NodeSDKConfiguration } from '@opentelemetry/sdk-node'
+import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node'
 
 const tracer = trace.getTracer('attestry')
 
@@ -108,6 +108,8 @@ export async function startTelemetry(options: {
     await refuseTakenPort(options.metricsPort, host)
     process.env['OTEL_EXPORTER_PROMETHEUS_PORT'] ??= String(options.metricsPort)
   } else process.env['OTEL_METRICS_EXPORTER'] ??= 'none'
+  // Loaded only for who is listened to: with its exporters it takes longer than the rest of the kit.
+  const { NodeSDK } = await import('@opentelemetry/sdk-node')
   const sdk = new NodeSDK(options.exporter ? { traceExporter: options.exporter } : {})
   sdk.start()
   return { stop: () => sdk.shutdown() }

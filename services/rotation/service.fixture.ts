@@ -245,15 +245,7 @@ export async function shop(options: ShopOptions = {}): Promise<Shop> {
       if (!row) throw new Error(`there is no vault ${name}`)
       return row.vault
     },
-    events: async (prefix) => {
-      const streams = await rows<{ stream: string }>(
-        'rotation',
-        `select stream from ledger.event where tenant = 'acme' and type like 'rotation.%' and stream like $1 group by stream`,
-        [`${prefix}%`],
-      )
-      const all = await Promise.all(streams.map(({ stream }) => test.host('rotation').stream('acme', stream)))
-      return all.flat().toSorted((a, b) => a.seq - b.seq)
-    },
+    events: async (prefix) => (await test.events('rotation')).filter((e) => e.stream.startsWith(prefix)),
     verdict: async (rule) => {
       const { items } = await ok<{ items: { rule: string; result: { verdict: string } | null }[] }>(
         'GET',

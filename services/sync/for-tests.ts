@@ -216,18 +216,9 @@ export async function synced(
     if (status >= 300) throw new Error(`answered ${status}: ${JSON.stringify(body)}`)
     return body
   }
-  const events: Synced['events'] = async (type) => {
-    const host = test.host('sync')
-    const streams = await host.tx('acme', (tx) =>
-      tx.rows<{ stream: string }>(
-        'select stream from ledger.event where tenant = $1 and type = $2 group by stream',
-        ['acme', type],
-      ),
-    )
-    const all = (await Promise.all(streams.map(({ stream }) => host.stream('acme', stream)))).flat()
+  const events: Synced['events'] = async (type) =>
     // Filtered by the very type that the cast names.
-    return all.filter((e) => e.type === type).toSorted((a, b) => a.seq - b.seq) as EventOf<typeof type>[]
-  }
+    (await test.events('sync')).filter((e) => e.type === type) as EventOf<typeof type>[]
   const ended = async (run: string): Promise<Answer> => {
     const deadline = AbortSignal.timeout(20_000)
     while (!deadline.aborted) {

@@ -2,8 +2,9 @@ import { hash, randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
 import { testDatabase } from '../../twin/postgres/for-tests.ts'
 import { systemClock } from '../clock.ts'
+import { migrated } from '../for-tests.ts'
 import { createIds } from '../ids.ts'
-import { ledgerMigrations, type Migration, migrate } from '../migrate.ts'
+import { ledgerMigrations, type Migration } from '../migrate.ts'
 import { connect } from '../postgres.ts'
 import type { AppendRequest, NewEvent } from './append.ts'
 import { openTenant } from './open.ts'
@@ -33,10 +34,9 @@ export interface LedgerFixture extends AsyncDisposable {
 
 /** A fresh migrated database with the services discovery and compliance and the tenants named. */
 export const ledgerFixture = async (...tenants: string[]): Promise<LedgerFixture> => {
-  const database = await testDatabase()
+  const steps = [...(await ledgerMigrations()), serviceSchema('discovery'), serviceSchema('compliance')]
+  const database = await testDatabase(migrated(steps))
   const pool = connect({ url: database.url, max: 20 })
-  const migrations = [...(await ledgerMigrations()), serviceSchema('discovery'), serviceSchema('compliance')]
-  await migrate(pool, migrations)
   for (const tenant of tenants) await open(pool, tenant)
   return {
     pool,

@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Client } from 'pg'
-import { exists } from './files.ts'
+import { type ClientBase, Pool } from 'pg'
 import { startPostgres } from './embedded.ts'
+import { exists } from './files.ts'
 
 /** Where the tests' server is asked for; set by the global setup, read in the workers. */
 export const TEST_SERVER_VARIABLE = 'ATTESTRY_TEST_POSTGRES'
@@ -89,7 +89,7 @@ const serverUrl = async (): Promise<string> => {
   return (await own).url
 }
 
-/** A fresh, empty database. */
+/** A database of one test's own. */
 export interface TestDatabase extends AsyncDisposable {
   /** With the rights to create roles: what `DATABASE_ADMIN_URL` is in production. */
   readonly url: string
@@ -97,26 +97,90 @@ export interface TestDatabase extends AsyncDisposable {
   drop(): Promise<void>
 }
 
-const asAdmin = async (url: string, statement: string): Promise<void> => {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
-  await client.connect()
+/** What databases of one kind hold from the start: it is made once a run, and then copied. */
+export interface Model {
+  /** Equal for models of equal content only. */
+  readonly key: string
+  readonly fill: (url: string) => Promise<void>
+}
+
+const admins = new Map<string, Pool>()
+
+/** One connection of a process makes and drops its databases: to open one costs the server more than that. */
+const asAdmin = async <T>(url: string, work: (client: ClientBase) => Promise<T>): Promise<T> => {
+  let pool = admins.get(url)
+  if (!pool) {
+    pool = new Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 10_000, allowExitOnIdle: true })
+    // Idle when the server is stopped at the end of the run: nothing is lost, and who asks next is told.
+    pool.on('error', () => {})
+    admins.set(url, pool)
+  }
+  const client = await pool.connect()
   try {
-    await client.query(statement)
+    return await work(client)
   } finally {
-    await client.end()
+    client.release()
   }
 }
 
-/**
- * Creates an empty database for one test file: tens of milliseconds. Drop it afterwards, or hold it with
- * `await using`; dropping ends connections that are still open.
- */
-export const testDatabase = async (): Promise<TestDatabase> => {
-  const admin = await serverUrl()
-  const name = `test_${randomUUID().replaceAll('-', '')}`
-  await asAdmin(admin, `create database ${name} template template0`)
+const addressOf = (admin: string, name: string): string => {
   const url = new URL(admin)
   url.pathname = `/${name}`
-  const drop = () => asAdmin(admin, `drop database if exists ${name} with (force)`)
-  return { url: url.href, name, drop, [Symbol.asyncDispose]: drop }
+  return url.href
+}
+
+const freshName = () => `test_${randomUUID().replaceAll('-', '')}`
+
+/** The name of a model's database, which the first that needs it makes while the others wait. */
+const modelDatabase = async (admin: string, client: ClientBase, { key, fill }: Model): Promise<string> => {
+  const name = `model_${hash('sha256', key).slice(0, 32)}`
+  await client.query('select pg_advisory_lock(hashtext($1))', [name])
+  try {
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [name])
+    if (rowCount === 0) {
+      // Named at the end: what was half filled is nobody's model.
+      const unfinished = freshName()
+      await client.query(`create database ${unfinished} template template0`)
+      await fill(addressOf(admin, unfinished))
+      await client.query(`alter database ${unfinished} rename to ${name}`)
+    }
+  } finally {
+    await client.query('select pg_advisory_unlock(hashtext($1))', [name])
+  }
+  return name
+}
+
+/**
+ * A name for a database and what makes it, empty or after a model: for those who know what it is to hold only later.
+ * A server that outlives the run gets no models, since nobody would drop them.
+ */
+export const plannedDatabase = async (): Promise<
+  TestDatabase & { readonly create: (model?: Model) => Promise<void> }
+> => {
+  const admin = await serverUrl()
+  const name = freshName()
+  const url = addressOf(admin, name)
+  const outlives = Boolean(process.env['DATABASE_URL'])
+  const create = async (model?: Model) => {
+    await asAdmin(admin, async (client) => {
+      const template = model && !outlives ? await modelDatabase(admin, client, model) : 'template0'
+      // Copied as files: through the write-ahead log, which is the default, it costs half as much again.
+      await client.query(`create database ${name} template ${template} strategy file_copy`)
+    })
+    if (outlives) await model?.fill(url)
+  }
+  const drop = async () => {
+    await asAdmin(admin, (client) => client.query(`drop database if exists ${name} with (force)`))
+  }
+  return { url, name, create, drop, [Symbol.asyncDispose]: drop }
+}
+
+/**
+ * Creates an empty database for one test file, or a copy of a model: tens of milliseconds. Drop it afterwards, or hold
+ * it with `await using`; dropping ends connections that are still open.
+ */
+export const testDatabase = async (model?: Model): Promise<TestDatabase> => {
+  const { create, ...database } = await plannedDatabase()
+  await create(model)
+  return database
 }

@@ -15,29 +15,45 @@ export class NotCanonical extends Error {
   }
 }
 
-const ASCII_KEY = /^[\x20-\x7e]*$/
-
 /** What the keys of a value's objects are, as flags: not all in order; some of those that no copy puts in order. */
 const MIXED = 1
 const UNRULY = 2
 
-/** Keys that engines may move to the front, and the one that is no member of a copy: it would set the prototype. */
-const UNRULY_KEY = /^(?:[0-9]|__proto__$)/
+/** Whether a key is one that engines may move to the front, or the one that is no member of a copy: it would set the prototype. */
+const isUnruly = (key: string): boolean => {
+  const first = key.charCodeAt(0)
+  return (first >= 0x30 && first <= 0x39) || key === '__proto__'
+}
+
+const isAscii = (key: string): boolean => {
+  for (let i = 0; i < key.length; i++) {
+    const code = key.charCodeAt(i)
+    if (code < 0x20 || code > 0x7e) return false
+  }
+  return true
+}
+
+/** The keys and places on the way to a value; written over as a walk goes on, and read only where one ends. */
+type Way = (string | number)[]
+
+const refuse = (way: Way, depth: number, why: string): NotCanonical => {
+  let path = ''
+  for (const step of way.slice(0, depth))
+    path += typeof step === 'number' ? `[${step}]` : path === '' ? step : `.${step}`
+  return new NotCanonical(path, why)
+}
 
 /** Checks a value against the rules and says of its keys what the flags above mean. */
-const inspect = (value: unknown, path: string, depth: number): number => {
+const inspect = (value: unknown, way: Way, depth: number): number => {
   switch (typeof value) {
     case 'boolean':
       return 0
     case 'string':
-      if (!value.isWellFormed()) throw new NotCanonical(path, 'holds a lone surrogate')
+      if (!value.isWellFormed()) throw refuse(way, depth, 'holds a lone surrogate')
       return 0
     case 'number':
       if (!Number.isSafeInteger(value) || Object.is(value, -0))
-        throw new NotCanonical(
-          path,
-          `is ${Object.is(value, -0) ? '-0' : value}; only safe integers are allowed`,
-        )
+        throw refuse(way, depth, `is ${Object.is(value, -0) ? '-0' : value}; only safe integers are allowed`)
       return 0
     case 'object':
       break
@@ -45,28 +61,33 @@ const inspect = (value: unknown, path: string, depth: number): number => {
     case 'bigint':
     case 'symbol':
     case 'function':
-      throw new NotCanonical(path, `is ${typeof value}`)
+      throw refuse(way, depth, `is ${typeof value}`)
   }
   if (value === null) return 0
-  if (depth >= MAX_DEPTH) throw new NotCanonical(path, `nests deeper than ${MAX_DEPTH}`)
-  let keys = 0
+  if (depth >= MAX_DEPTH) throw refuse(way, depth, `nests deeper than ${MAX_DEPTH}`)
+  let flags = 0
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) keys |= inspect(value[i], `${path}[${i}]`, depth + 1)
-    return keys
+    for (let i = 0; i < value.length; i++) {
+      way[depth] = i
+      flags |= inspect(value[i], way, depth + 1)
+    }
+    return flags
   }
   const prototype: unknown = Object.getPrototypeOf(value)
   if ((prototype !== Object.prototype && prototype !== null) || 'toJSON' in value)
-    throw new NotCanonical(path, 'is not a plain object')
-  let last: string | undefined
-  for (const [key, member] of Object.entries(value)) {
-    if (!ASCII_KEY.test(key))
-      throw new NotCanonical(path, `has the key ${JSON.stringify(key)}; keys are ASCII`)
-    if (last !== undefined && key < last) keys |= MIXED
-    if (UNRULY_KEY.test(key)) keys |= UNRULY
+    throw refuse(way, depth, 'is not a plain object')
+  // As just seen: a plain object.
+  const members = value as Readonly<Record<string, unknown>>
+  let last = ''
+  for (const key of Object.keys(members)) {
+    if (!isAscii(key)) throw refuse(way, depth, `has the key ${JSON.stringify(key)}; keys are ASCII`)
+    if (key < last) flags |= MIXED
+    if (isUnruly(key)) flags |= UNRULY
     last = key
-    keys |= inspect(member, path === '' ? key : `${path}.${key}`, depth + 1)
+    way[depth] = key
+    flags |= inspect(members[key], way, depth + 1)
   }
-  return keys
+  return flags
 }
 
 /** A copy of an inspected value whose keys stand in order. */
@@ -94,7 +115,7 @@ const write = (value: unknown): string => {
  * @see RFC 8785 section 3.2
  */
 export const canonical = (value: unknown): string => {
-  const keys = inspect(value, '', 0)
+  const keys = inspect(value, [], 0)
   if (keys === (MIXED | UNRULY)) return write(value)
   // The native writer is several times faster than ours, also where the keys have to be put in order for it.
   return JSON.stringify(keys & MIXED ? inOrder(value) : value)

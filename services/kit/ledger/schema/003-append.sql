@@ -21,6 +21,8 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 -- Rows are few, though the planner of a generic plan cannot know: compiling would cost more than it saves.
 set jit = off
+-- textsend() gives the bytes of a text as the client would get them; what is hashed is UTF-8.
+set client_encoding = 'UTF8'
 as $$
 #variable_conflict use_column
 declare
@@ -29,7 +31,7 @@ declare
   scope text := nullif(current_setting('attestry.tenant', true), '');
   ignored text;
   this_type text;
-  body bytea;
+  id_texts bytea;
   this_tenant text collate "C";
   this_stream text;
   asked record;
@@ -45,12 +47,14 @@ declare
   seen_streams text[];
   seen_versions bigint[];
   seen int;
-  -- Request i puts event k at seq k + seq_from[i], and at position k + position_from[i].
-  seq_from bigint[]; position_from bigint[]; before_first bigint[]; first_event int[]; ats timestamptz[];
-  -- Of each event that is accepted: its request, and what is made of it.
-  of_request int[]; envelopes text[]; leaves bytea[]; links bytea[];
-  envelope text;
-  leaf bytea;
+  -- Request i, where it is accepted, puts its events from first_event[i] on: event k at seq k + seq_from[i] and at
+  -- position k + position_from[i], the first of them behind before_first[i] in its context.
+  first_event int[]; seq_from bigint[]; position_from bigint[]; before_first bigint[]; ats timestamptz[];
+  -- What is made of each event that is accepted.
+  envelopes text[]; leaves bytea[]; links bytea[];
+  -- An envelope around what differs from one event to the next.
+  opening text;
+  closing text;
   -- Of each tenant: the head as it was and as it becomes.
   t int := 0;
   moved_tenants text[]; moved_from bigint[]; moved_to bigint[]; moved_links bytea[]; moved_ats timestamptz[];
@@ -63,19 +67,19 @@ begin
   if coalesce(cardinality(bodies), 0) = 0 then
     raise exception 'an append has no events' using errcode = 'LG002';
   end if;
+  id_texts := textsend(array_to_string(ids, '', repeat(' ', 36)));
   for k in 1 .. greatest(cardinality(types), cardinality(ids), cardinality(bodies)) loop
     -- The body is parsed as JSON, so that none closes the envelope and adds keys of its own. In a valid object the text
-    -- `,"id":"…","v":1}` at the end can stand nowhere but at the top: that saves to take the object apart.
-    body := convert_to(bodies[k], 'UTF8');
+    -- `,"id":"…","v":` before the last two bytes can stand nowhere but at the top: that saves to take the object apart.
     if (bodies[k] is json object and (
-        (substr(body, length(body) - 50, 49) = convert_to(',"id":"' || ids[k] || '","v":', 'UTF8')
-          and get_byte(body, length(body) - 2) between 48 and 57 and get_byte(body, length(body) - 1) = 125)
+        substr(textsend(bodies[k]), octet_length(bodies[k]) - 50, 49)
+          = ',"id":"'::bytea || substr(id_texts, 36 * k - 35, 36) || '","v":'::bytea
         or bodies[k]::json ->> 'id' = ids[k]::text)) is not true or types[k] is null then
       raise exception 'an event is malformed: its type, or its body is no object with its own id'
         using errcode = 'LG002';
     end if;
-    -- The events of an append are mostly of one type.
-    if types[k] is distinct from this_type then
+    -- The events of an append are mostly of one type. The envelope adds less than 512 bytes to a body.
+    if types[k] is distinct from this_type or octet_length(bodies[k]) > 131072 - 512 then
       this_type := types[k];
       if this_type !~ '^[a-z]+[.][a-z-]+$' or length(this_type) > 80 then
         raise exception 'an event is malformed: its type, or its body is no object with its own id'
@@ -84,10 +88,9 @@ begin
       if not starts_with(this_type, caller || '.') then
         raise exception 'role attestry_% appends events of its own context only', caller using errcode = 'LG003';
       end if;
-    end if;
-    -- The envelope adds less than 512 bytes to a body.
-    if length(body) > 131072 - 512 then
-      raise exception 'an event holds at most 131072 bytes; larger facts are split' using errcode = 'LG005';
+      if octet_length(bodies[k]) > 131072 - 512 then
+        raise exception 'an event holds at most 131072 bytes; larger facts are split' using errcode = 'LG005';
+      end if;
     end if;
   end loop;
 
@@ -143,6 +146,8 @@ begin
       -- Never backwards in a tenant, whatever the machine's clock does.
       head_at := greatest(asked.at, date_trunc('milliseconds', clock_timestamp()));
       at_text := to_char(head_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+      -- The keys of the envelope in canonical order; the body is canonical by itself.
+      opening := '{"at":"' || at_text || '","event":';
       seen_streams := null;
       seen_versions := null;
     end if;
@@ -174,17 +179,16 @@ begin
       before_first[request] := previous;
       ats[request] := head_at;
       first_seq := head_seq + 1;
+      closing := ',"stream":"' || this_stream || '","tenant":"' || this_tenant || '","type":"';
       for k in start .. start + counts[request] - 1 loop
-        head_seq := head_seq + 1;
-        version := version + 1;
-        -- The keys of the envelope in canonical order; the body is canonical by itself.
-        envelope := '{"at":"' || at_text || '","event":' || bodies[k] || (',"position":' || version || ',"seq":'
-          || head_seq || ',"stream":"' || this_stream || '","tenant":"' || this_tenant || '","type":"' || types[k]
-          || '"}');
-        leaf := sha256('\x00'::bytea || convert_to(envelope, 'UTF8'));
-        head_link := sha256('\x01'::bytea || head_link || leaf);
-        of_request[k] := request; envelopes[k] := envelope; leaves[k] := leaf; links[k] := head_link;
+        envelopes[k] := opening || bodies[k] || (',"position":' || k + position_from[request] || ',"seq":'
+          || k + seq_from[request] || closing || types[k] || '"}');
+        leaves[k] := sha256('\x00'::bytea || textsend(envelopes[k]));
+        head_link := sha256('\x01'::bytea || head_link || leaves[k]);
+        links[k] := head_link;
       end loop;
+      head_seq := head_seq + counts[request];
+      version := version + counts[request];
       previous := head_seq;
       moved_to[t] := head_seq; moved_links[t] := head_link;
       ok := true; last_seq := head_seq; last_position := version; stamped := at_text; duplicate := false;
@@ -220,13 +224,15 @@ begin
     end if;
     insert into ledger.event (tenant, seq, position, context_prev_seq, at, id, context, stream, type, envelope, leaf,
         link, private, traceparent, tracestate)
-      select tenants[r], k + seq_from[r], k + position_from[r],
-        case when k = first_event[r] then before_first[r] else k + seq_from[r] - 1 end,
-        ats[r], ids[k], caller, streams[r], types[k], envelopes[k], leaves[k], links[k], privates[k],
-        traceparents[r], tracestates[r]
-      -- Not unnest(): it writes down each of its arrays first.
-      from generate_series(1, cardinality(bodies)) k, lateral (select of_request[k] as r offset 0) request
-      where r is not null;
+      select tenant, k + seq_from, k + position_from, case when k = first_event then before_first else k + seq_from - 1 end,
+        at, ids[k], caller, stream, types[k], envelopes[k], leaves[k], links[k], privates[k], traceparent, tracestate
+      -- What the events of a request share is looked up once. Not unnest(): it writes down each of its arrays first.
+      from (
+        select tenants[r] as tenant, streams[r] as stream, traceparents[r] as traceparent, tracestates[r] as tracestate,
+          first_event[r] as first_event, first_event[r] + counts[r] - 1 as last_event, seq_from[r] as seq_from,
+          position_from[r] as position_from, before_first[r] as before_first, ats[r] as at
+        from generate_series(1, cardinality(ats)) r offset 0
+      ) accepted, generate_series(first_event, last_event) k;
   end if;
 end $$;
 

@@ -29,10 +29,7 @@ async function environmentOf(given: Given): Promise<Env> {
   const free: RateLimit = { limit: () => Promise.resolve({ success: true }) }
   const nothing = () => Promise.resolve()
   const kv: KVNamespace = {
-    get: async (name) => {
-      const text = records.get(name)
-      return text === undefined ? null : JSON.parse(text)
-    },
+    get: async (name) => records.get(name) ?? null,
     getWithMetadata: async () => {
       const at = Math.floor(Date.now() / 1000)
       return { value: '', metadata: toMetadata({ at, version: '1.0.0', counts, loggedAt: at }) }
@@ -66,7 +63,9 @@ async function least(request: Request, given: Given): Promise<Response> {
   return new Response(JSON.stringify(await sign({ filler: FILLER }, given.SIGNING_KEYS)), ANSWER)
 }
 const FILLER = 'x'.repeat(440)
-const ANSWER = { headers: { 'content-type': 'application/json', 'cache-control': 'no-store' } } as const
+const ANSWER = new Response(null, {
+  headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+})
 
 let made: Env | null = null
 

@@ -17,10 +17,10 @@ async function boundedText(
 }
 
 /**
- * Reads at most so many bytes of a body as JSON; anything else is a problem. The bytes are counted before anything
- * is parsed: by what is declared, which HTTP holds a sender to, or, where nothing is, while they come.
+ * Reads at most so many bytes of a body that says it is JSON; anything else is a problem. The bytes are counted: by
+ * what is declared, which HTTP holds a sender to, or, where nothing is, while they come.
  */
-export async function readJson(request: Request, mostBytes: number): Promise<{ value: unknown } | Response> {
+export async function readText(request: Request, mostBytes: number): Promise<string | Response> {
   const { headers } = request
   if (!headers.get('content-type')?.startsWith('application/json'))
     return problem('invalid', 'not-json', 'Send content-type application/json.')
@@ -29,11 +29,21 @@ export async function readJson(request: Request, mostBytes: number): Promise<{ v
   if (declared !== null && Number(declared) > mostBytes) return tooLarge()
   const text = declared === null ? await boundedText(request.body, mostBytes) : await request.text()
   // No more bytes come than were declared: HTTP sees to that, and text has at most as many characters.
-  if (text === null || text.length > mostBytes) return tooLarge()
+  return text === null || text.length > mostBytes ? tooLarge() : text
+}
+
+/** The value of a text, or a problem. */
+export function parseJson(text: string): { readonly value: unknown } | Response {
   try {
     return { value: JSON.parse(text) }
   } catch {
     // What the parser says could quote a key; the caller only needs to know that it is not JSON.
     return problem('invalid', 'not-json', 'The body is not JSON.')
   }
+}
+
+/** Reads at most so many bytes of a body as JSON; anything else is a problem. */
+export async function readJson(request: Request, mostBytes: number): Promise<{ value: unknown } | Response> {
+  const text = await readText(request, mostBytes)
+  return text instanceof Response ? text : parseJson(text)
 }

@@ -132,9 +132,8 @@ export class ForgetfulKv implements KVNamespace {
     this.#now = now
   }
 
-  async get(name: string, _type: 'json'): Promise<unknown> {
-    const entry = this.#read(name)
-    return entry ? JSON.parse(entry.value) : null
+  async get(name: string, _type: 'text'): Promise<string | null> {
+    return this.#read(name)?.value ?? null
   }
 
   async getWithMetadata(name: string) {

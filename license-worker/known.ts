@@ -1,3 +1,4 @@
+import { Memory } from './memory.ts'
 import { nextWrite, type Seen } from './seen.ts'
 
 /*
@@ -7,10 +8,8 @@ import { nextWrite, type Seen } from './seen.ts'
  * written other counts meanwhile; within eight hours, when an entry is too old here too, they agree again.
  */
 
-/** About five megabytes, of the 128 that an isolate has. The one that was noted first goes first. */
-const MOST = 10_000
-
-const known = new Map<string, Seen>()
+/** About five megabytes, of the 128 that an isolate has. */
+const known = new Memory<Seen>(10_000)
 
 /** Whether nothing is to be written of what was heard, as far as this isolate knows; false where it knows nothing. */
 export function isKnown(name: string, heard: Parameters<typeof nextWrite>[1]): boolean {
@@ -19,13 +18,7 @@ export function isKnown(name: string, heard: Parameters<typeof nextWrite>[1]): b
 }
 
 /** Notes what stands in KV now. */
-export function know(name: string, seen: Seen): void {
-  known.delete(name)
-  known.set(name, seen)
-  if (known.size <= MOST) return
-  const [first] = known.keys()
-  if (first !== undefined) known.delete(first)
-}
+export const know = (name: string, seen: Seen): void => known.note(name, seen)
 
 /** For an install that gets a place: its entry may have been removed with the one that it had. */
-export const forget = (name: string): void => void known.delete(name)
+export const forget = (name: string): void => known.forget(name)

@@ -16,8 +16,19 @@ describe('readStats()', () => {
     expect(read).toEqual({ vaults: 12, secrets: 0, scans: Number.MAX_SAFE_INTEGER })
     expect(readStats('{}')).toEqual({ counts: COUNTERS.map(() => null) })
     expect(readStats(' {\r\n} ')).toEqual(readStats('{}'))
-    const all = JSON.stringify(Object.fromEntries(COUNTERS.map((name, i) => [name, i])))
-    expect(readStats(all)).toEqual({ counts: COUNTERS.map((_, i) => i) })
+    const all = COUNTERS.map((name, i) => [name, i] as const)
+    const textOf = (members: readonly (readonly [string, number])[]) =>
+      JSON.stringify(Object.fromEntries(members))
+    // In the order of the list, in any other, and with gaps.
+    for (const members of [all, all.toReversed(), [...all.slice(7), ...all.slice(0, 7)]])
+      expect(readStats(textOf(members))).toEqual({ counts: COUNTERS.map((_, i) => i) })
+    for (let step = 2; step < 5; step++)
+      expect(readStats(textOf(all.filter((_, i) => i % step === 0)))).toEqual({
+        counts: COUNTERS.map((_, i) => (i % step === 0 ? i : null)),
+      })
+    expect(readStats('{"environments":1 ,"subscriptions": 2,\t"vaults" :3}')).toEqual(
+      readStats('{"environments":1,"subscriptions":2,"vaults":3}'),
+    )
   })
 
   test.each([
@@ -44,6 +55,9 @@ describe('readStats()', () => {
     ['constructor', '{"constructor":1}', 'unknown-counter'],
     ['a name written with an escape', '{"\\u0076aults":1}', 'not-an-object-of-counts'],
     ['a repeated name', '{"vaults":1,"vaults":2}', 'repeated-counter'],
+    ['the name that was just read', '{"environments":1,"environments":2}', 'repeated-counter'],
+    ['no name where the next is expected', '{"environments":1,:2}', 'not-an-object-of-counts'],
+    ['no count of the name that is expected', '{"environments":', 'not-an-object-of-counts'],
     ['a trailing comma', '{"vaults":1,}', 'not-an-object-of-counts'],
     ['something behind the end', '{"vaults":1}{}', 'not-an-object-of-counts'],
     ['an open end', '{"vaults":1', 'not-an-object-of-counts'],
@@ -69,7 +83,17 @@ describe('readStats()', () => {
   })
 
   test('whatever is written, either refuses or reads what a JSON parser reads', () => {
-    const names = ['vaults', 'keys', 'scans', '__proto__', 'toString', 'vaults ', '\\u0076aults']
+    const names = [
+      'environments',
+      'subscriptions',
+      'vaults',
+      'keys',
+      'scans',
+      '__proto__',
+      'toString',
+      'vaults ',
+      '\\u0076aults',
+    ]
     const values = [
       '0',
       '1',

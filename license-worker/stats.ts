@@ -37,42 +37,57 @@ export function readStats(stats: unknown): Read {
   if (stats.charCodeAt(at) !== OPEN) return NO_COUNTS
   at = afterSpace(stats, at + 1)
   if (stats.charCodeAt(at) === CLOSE) return isEnd(stats, at + 1) ? { counts } : NO_COUNTS
+  let expected = 0
   // Each turn takes a known name that was not taken before.
   for (let turn = 0; turn <= COUNTERS.length; turn++) {
-    const member = readMember(stats, at)
-    if (member === null) return NO_COUNTS
-    const place = PLACES.get(member.name)
+    const name = readName(stats, at, expected)
+    const read = name && readCount(stats, name.end)
+    if (!name || !read) return NO_COUNTS
+    at = afterSpace(stats, read.end) + 1
+    const mark = stats.charCodeAt(at - 1)
+    if (mark !== COMMA && mark !== CLOSE) return NO_COUNTS
+    const { place } = name
     if (place === undefined) return { refused: 'unknown-counter' }
     if (counts[place] !== null) return { refused: 'repeated-counter' }
-    counts[place] = member.count
-    if (member.isLast) return isEnd(stats, member.end) ? { counts } : NO_COUNTS
-    at = member.end
+    counts[place] = read.count
+    if (mark === CLOSE) return isEnd(stats, at) ? { counts } : NO_COUNTS
+    expected = place + 1
   }
   return { refused: 'repeated-counter' }
 }
 
 const isEnd = (text: string, at: number): boolean => afterSpace(text, at) === text.length
 
-/** A name and its count, with the comma or the end behind them; no sign, fraction, exponent, leading zero or escape fits. */
-function readMember(text: string, from: number) {
-  let at = afterSpace(text, from)
-  if (text.charCodeAt(at) !== QUOTE) return null
-  const quote = text.indexOf('"', at + 1)
-  const name = text.slice(at + 1, quote)
-  at = afterSpace(text, quote + 1)
-  if (quote < 0 || name.includes('\\') || text.charCodeAt(at) !== COLON) return null
-  const first = afterSpace(text, at + 1)
+/** Installs write the names in the order of the list, without spaces: so the next one is told at a look. */
+const BEGINNINGS = COUNTERS.map((name) => `"${name}":`)
+
+/** The place of a name that begins here, undefined for one that is not in the list, and where its colon ends. */
+function readName(text: string, from: number, expected: number) {
+  const beginning = BEGINNINGS[expected]
+  if (beginning !== undefined && text.startsWith(beginning, from))
+    return { place: expected, end: from + beginning.length }
+  const open = afterSpace(text, from)
+  if (text.charCodeAt(open) !== QUOTE) return null
+  const quote = text.indexOf('"', open + 1)
+  const name = text.slice(open + 1, quote)
+  const colon = afterSpace(text, quote + 1)
+  if (quote < 0 || name.includes('\\') || text.charCodeAt(colon) !== COLON) return null
+  return { place: PLACES.get(name), end: colon + 1 }
+}
+
+/** A count, and where it ends; no sign, fraction, exponent or leading zero fits. */
+function readCount(text: string, from: number) {
+  const first = afterSpace(text, from)
   let count = 0
-  for (at = first; ; at++) {
+  let at = first
+  for (; ; at++) {
     const digit = text.charCodeAt(at) - ZERO
     if (!(digit >= 0 && digit <= 9)) break
     count = count * 10 + digit
   }
   const digits = at - first
   // A number that is not safe stays so, whatever digits follow.
-  if (digits === 0 || (digits > 1 && text.charCodeAt(first) === ZERO) || !Number.isSafeInteger(count))
-    return null
-  at = afterSpace(text, at)
-  const mark = text.charCodeAt(at)
-  return mark === COMMA || mark === CLOSE ? { name, count, isLast: mark === CLOSE, end: at + 1 } : null
+  const isCount =
+    digits > 0 && (digits === 1 || text.charCodeAt(first) !== ZERO) && Number.isSafeInteger(count)
+  return isCount ? { count, end: at } : null
 }

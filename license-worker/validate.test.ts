@@ -114,7 +114,7 @@ describe('POST /v1/validate', () => {
     expect(steps[0]).toEqual([
       'address.limit [{"key":"192.0.2.1"}]',
       'key.limit [{"key":"<digest>"}]',
-      'kv.get ["lic:<digest>","json"]',
+      'kv.get ["lic:<digest>","text"]',
     ])
     expect(await env.LICENSES.list({ prefix: '' })).toEqual(before)
   })
@@ -283,9 +283,11 @@ describe('what a heartbeat writes', () => {
     const record = recordName(await digestOf(key))
     /** Places stand in KV within a second or so. */
     const placed = (seats: string[]) =>
-      vi.waitFor(async () => expect(await env.LICENSES.get(record, 'json')).toMatchObject({ seats }), {
-        timeout: 10_000,
-      })
+      vi.waitFor(
+        async () =>
+          expect(JSON.parse((await env.LICENSES.get(record, 'text')) ?? '')).toMatchObject({ seats }),
+        { timeout: 10_000 },
+      )
     await ask(5)
     await placed([seatOf(INSTALL)])
     await ask(5)
@@ -306,7 +308,7 @@ describe('what a heartbeat writes', () => {
     let now = 1_000_000
     const kv = new ForgetfulKv(() => now)
     const name = recordName(await digestOf(key))
-    await kv.put(name, JSON.stringify(await env.LICENSES.get(name, 'json')))
+    await kv.put(name, (await env.LICENSES.get(name, 'text')) ?? '')
     const ask = () => validate(requestOf(key, { stats: '{"vaults":5}' }), { LICENSES: kv })
     const answers = await Promise.all([ask(), ask()])
     for (const answer of answers) expect((await readAnswer(answer)).verdict).toBe('VALID')
@@ -322,7 +324,7 @@ test('a revocation is known everywhere within a minute of KV', async () => {
   let now = 1_000_000
   const kv = new ForgetfulKv(() => now)
   const name = recordName(await digestOf(key))
-  await kv.put(name, JSON.stringify(await env.LICENSES.get(name, 'json')))
+  await kv.put(name, (await env.LICENSES.get(name, 'text')) ?? '')
   const verdict = async () => (await readAnswer(await validate(requestOf(key), { LICENSES: kv }))).verdict
   expect(await verdict()).toBe('VALID')
   await vendor('manager', 'POST', `/v1/vendor/licenses/${license}/revoke`, { reason: 'returned' })
@@ -331,6 +333,72 @@ test('a revocation is known everywhere within a minute of KV', async () => {
   expect(await verdict()).toBe('VALID')
   now += 60_000
   expect(await verdict()).toBe('INVALID')
+})
+
+test('whatever KV says counts from the next check on, however often the isolate said something else before', async () => {
+  const key = unknownKey()
+  const record = {
+    license: 'lic-00000002',
+    tier: 'pro',
+    suspended: false,
+    expiresAt: LATER,
+    installs: 3,
+    seats: [seatOf(INSTALL)],
+  }
+  let text: string | null = null
+  const kv: KVNamespace = {
+    get: async () => text,
+    getWithMetadata: (name) => env.LICENSES.getWithMetadata(name),
+    put: (name, value, options) => env.LICENSES.put(name, value, options),
+    delete: (name) => env.LICENSES.delete(name),
+    list: (options) => env.LICENSES.list(options),
+  }
+  /** What three checks in a row are told, which is the same. */
+  const told = async (now: object | null, more: Partial<Env> = {}) => {
+    text = now && JSON.stringify(now)
+    const all = []
+    for (const nonce of ['0a', '1b', '2c'].map((two) => two.repeat(16))) {
+      const asked = requestOf(key, { nonce, stats: '{"vaults":1}' })
+      const {
+        iat: _iat,
+        exp: _exp,
+        ...said
+      } = await readAnswer(await validate(asked, { LICENSES: kv, ...more }))
+      expect(said.nonce).toBe(nonce)
+      all.push({ ...said, nonce: '' })
+    }
+    expect(all[1]).toEqual(all[0])
+    expect(all[2]).toEqual(all[0])
+    return all[0]
+  }
+  const valid = await told(record)
+  expect(valid).toMatchObject({ verdict: 'VALID', tier: 'pro', limits: TIERS.pro.limits, stats: 'accepted' })
+  expect(await told({ ...record, suspended: true })).toMatchObject({ verdict: 'SUSPENDED', limits: null })
+  expect(await told({ ...record, tier: 'enterprise' })).toMatchObject({ features: TIERS.enterprise.features })
+  expect(await told({ ...record, expiresAt: '2020-01-01T00:00:00.000Z' })).toMatchObject({
+    verdict: 'EXPIRED',
+    features: [],
+  })
+  expect(await told(null)).toMatchObject({ verdict: 'INVALID', tier: null, stats: 'none' })
+  const notice = 'Mends "a fault" of C:\\ – now.'
+  expect(await told(record, { LATEST_VERSION: '9.0.0', LATEST_NOTICE: notice })).toMatchObject({
+    verdict: 'VALID',
+    latest: { version: '9.0.0', notice },
+  })
+  expect(await told(record)).toEqual(valid)
+})
+
+test('an answer is JSON that nobody keeps, and says the install as it was sent', async () => {
+  const { key } = await issue()
+  const install = INSTALL.toUpperCase()
+  for (const _again of [1, 2]) {
+    const response = await validate(requestOf(key, { install }))
+    expect([...response.headers]).toEqual([
+      ['cache-control', 'no-store'],
+      ['content-type', 'application/json'],
+    ])
+    expect((await readAnswer(response)).install).toBe(install)
+  }
 })
 
 test('a path that is not there is a problem, not a page', async () => {

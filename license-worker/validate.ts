@@ -1,24 +1,29 @@
 import { type AnswerPayload, isLicenseKey, REQUEST_BYTES, ValidateRequest } from '@attestry/contracts'
-import { readJson } from './body.ts'
-import { judge, verdictOf } from './judge.ts'
+import { answerOf, payloadTo } from './answer.ts'
+import { parseJson, readText } from './body.ts'
+import { verdictOf } from './judge.ts'
 import { forget, isKnown, know } from './known.ts'
-import { isPlainProjection, isPlainRequest } from './plain.ts'
+import { isPlainRequest } from './plain.ts'
 import { problem } from './problem.ts'
-import { digestOf, Projection, recordName, seatOf } from './projection.ts'
+import { digestOf, recordName, seatOf } from './projection.ts'
 import { FORGET_AFTER_SECONDS, fromMetadata, nextWrite, seenName, toMetadata } from './seen.ts'
-import { sign } from './sign.ts'
+import { signText } from './sign.ts'
+import { readStored, type Rest } from './stored.ts'
 import { readStats } from './stats.ts'
 
 /** The Durable Object there is one of. */
 export const REGISTRY = 'registry'
 
-/** Made once, and no Response.json(): that costs a tenth of a whole check. */
-const ANSWER = { headers: { 'content-type': 'application/json', 'cache-control': 'no-store' } } as const
+/** Status and headers of each answer, made once: headers made anew cost as much as the rest of a response. */
+const ANSWER = new Response(null, {
+  headers: { 'content-type': 'application/json', 'cache-control': 'no-store' },
+})
 
 /** What a check needs of the outside. */
 export interface Outside {
   readonly env: Env
-  readonly now: Date
+  /** Milliseconds since 1970. */
+  readonly now: number
   /** Who asks, as the edge says. Used to count requests and kept nowhere. */
   readonly address: string
   /** Work that goes on after the answer. */
@@ -35,7 +40,10 @@ const wrong = (errors: readonly { field: string; message: string }[]): Response 
   problem('invalid', 'bad-field', errors.map((e) => `${e.field}: ${e.message}`).join('; '), errors)
 
 /** The request in a body, or what is wrong with it. */
-function askedIn(value: unknown): ValidateRequest | Response {
+function askedIn(text: string): ValidateRequest | Response {
+  const parsed = parseJson(text)
+  if (parsed instanceof Response) return parsed
+  const { value } = parsed
   if (isPlainRequest(value)) return value
   const { data, error } = ValidateRequest.safeParse(value)
   if (error)
@@ -54,19 +62,19 @@ function askedIn(value: unknown): ValidateRequest | Response {
 export async function validate(request: Request, outside: Outside): Promise<Response> {
   const { env, now, later } = outside
   if (!(await env.BY_ADDRESS.limit({ key: outside.address })).success) return tooMany()
-  const body = await readJson(request, REQUEST_BYTES)
-  if (body instanceof Response) return body
-  const asked = askedIn(body.value)
+  const text = await readText(request, REQUEST_BYTES)
+  if (text instanceof Response) return text
+  const asked = askedIn(text)
   if (asked instanceof Response) return asked
   const keyDigest = await digestOf(asked.key)
   if (!(await env.BY_KEY.limit({ key: keyDigest })).success) return tooMany()
 
-  const stored = await env.LICENSES.get(recordName(keyDigest), 'json')
-  const record = stored === null ? null : isPlainProjection(stored) ? stored : Projection.parse(stored)
+  const stored = readStored(await env.LICENSES.get(recordName(keyDigest), 'text'))
+  const { record } = stored
   let verdict = verdictOf(record, now)
   if (record && verdict === 'VALID' && !record.seats.includes(seatOf(asked.install))) {
     const seated = await env.REGISTRY.getByName(REGISTRY).takeSeat(record.license, asked.install, {
-      at: now.toISOString(),
+      at: new Date(now).toISOString(),
       keyDigest,
       version: asked.version,
     })
@@ -76,17 +84,19 @@ export async function validate(request: Request, outside: Outside): Promise<Resp
 
   const stats = asked.stats === undefined ? null : readStats(asked.stats)
   const outcome = stats === null ? 'none' : 'refused' in stats ? stats.refused : 'accepted'
-  const payload = judge(record, verdict, asked, { now, stats: outcome, latest: latestOf(env) })
-  const answer = await sign(payload, env.SIGNING_KEYS, asked.kids)
+  // Of a stranger's counts nothing is told: they were not even looked at.
+  const rest: Rest = record ? { stats: outcome, latest: latestOf(env) } : { stats: 'none', latest: null }
+  const { payload, within } = payloadTo(stored.saying(verdict, rest), asked, now)
+  const signature = await signText(payload, env.SIGNING_KEYS, asked.kids)
   // Only an install that has a place: nobody else can make an entry.
   if (record && (verdict === 'VALID' || record.seats.includes(seatOf(asked.install)))) {
     const name = seenName(record.license, asked.install)
-    const at = Math.floor(now.getTime() / 1000)
+    const at = Math.floor(now / 1000)
     const counts = stats !== null && 'counts' in stats ? stats.counts : null
     const heard = { at, version: asked.version, counts }
     if (!isKnown(name, heard)) later(remember(env, name, heard, { keyDigest, verdict }))
   }
-  return new Response(JSON.stringify(answer), ANSWER)
+  return new Response(answerOf(within, signature), ANSWER)
 }
 
 /** Writes that an install was seen, if there is anything new in it. A failure costs a line of a list, no answer. */

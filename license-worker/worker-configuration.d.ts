@@ -5,7 +5,7 @@
 
 /** @see https://developers.cloudflare.com/kv/api/ */
 interface KVNamespace {
-  get(name: string, type: 'json'): Promise<unknown>
+  get(name: string, type: 'text'): Promise<string | null>
   getWithMetadata(name: string): Promise<{ value: string | null; metadata: unknown }>
   put(name: string, value: string, options?: { expiration?: number; expirationTtl?: number; metadata?: unknown }): Promise<void>
   delete(name: string): Promise<void>

@@ -15,7 +15,7 @@ app.get('/health', (c) => c.json({ status: 'ok' }))
 const check = (request: Request, env: Env, context: Pick<ExecutionContext, 'waitUntil'>) =>
   validate(request, {
     env,
-    now: new Date(),
+    now: Date.now(),
     address: request.headers.get('cf-connecting-ip') ?? 'unknown',
     later: (work) => context.waitUntil(work),
   })

@@ -157,6 +157,8 @@ export async function startFixtureServer(
         'content-type': TYPES[extname(name)] ?? 'application/octet-stream',
         'content-security-policy': POLICY,
         'x-content-type-options': 'nosniff',
+        // As the gateway has it: what has its digest in its name is kept.
+        'cache-control': wanted.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
       })
       response.end(bytes)
     } catch {

@@ -29,11 +29,26 @@ export const bytesInMemory = (bytes: Uint8Array): ByteSource => ({
   read: async (from, to) => Uint8Array.from(bytes.subarray(from, to)),
 })
 
-/** A file that a person chose, read as it is needed: the page never holds the whole. */
-export const bytesOfBlob = (blob: Blob): ByteSource => ({
-  size: blob.size,
-  read: async (from, to) => new Uint8Array(await blob.slice(from, to).arrayBuffer()),
-})
+/**
+ * A file that a person chose, read as it is needed: the page never holds the whole. Every read of it asks another
+ * process of the browser, so at least a piece is read, which has the next small files in it.
+ */
+export const bytesOfBlob = (blob: Blob): ByteSource => {
+  let piece = { from: 0, to: 0, bytes: new Uint8Array(0) }
+  return {
+    size: blob.size,
+    async read(from, wanted) {
+      const to = Math.min(wanted, blob.size)
+      let held = piece
+      if (from < held.from || to > held.to) {
+        const bytes = new Uint8Array(await blob.slice(from, Math.max(to, from + PIECE)).arrayBuffer())
+        held = { from, to: from + bytes.length, bytes }
+        piece = held
+      }
+      return held.bytes.slice(from - held.from, to - held.from)
+    },
+  }
+}
 
 /**
  * Opens an archive strictly: every byte of it belongs to one entry, and nothing is ambiguous. Refused are duplicate

@@ -30,9 +30,7 @@ const QUOTE = 0x22
 /** Where the literal that must end at `end` begins, or -1. */
 const literalBefore = (bytes: Uint8Array, end: number, literal: Uint8Array): number => {
   const start = end - literal.length
-  if (start < 0) return -1
-  for (let i = 0; i < literal.length; i++) if (bytes[start + i] !== literal[i]) return -1
-  return start
+  return standsAt(literal, bytes, start) ? start : -1
 }
 
 /** Where the plain ASCII text that ends at `end` begins: after the quote before it. -1 if empty or not plain. */

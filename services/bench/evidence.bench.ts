@@ -67,7 +67,8 @@ async function bare({ url, folder }: Part): Promise<number> {
   await transaction(pool, { role: 'attestry_ledger', tenant: TENANT }, (client) =>
     copyOut(client, COPY, (chunk) => {
       bytes += chunk.length
-      file.write(chunk)
+      // It is valid only within the call.
+      file.write(Buffer.from(chunk))
     }),
   )
   file.end()

@@ -1,4 +1,5 @@
 import { escapeLiteral, Pool, types, type PoolClient, type QueryResultRow } from 'pg'
+import { BulkSocket } from './bulk-socket.ts'
 import { Transient } from './failure.ts'
 
 /** What runs a statement: the pool, or a client within a transaction. */
@@ -38,6 +39,7 @@ export const connect = (options: ConnectOptions): Pool => {
     max: options.max ?? 10,
     application_name: options.applicationName ?? 'attestry',
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    stream: () => new BulkSocket(),
     types: {
       getTypeParser: (oid: number, format?: 'text' | 'binary') => {
         if (format !== 'binary' && oid === INT8) return safeInteger

@@ -1,4 +1,5 @@
 import type { Connection, PoolClient, Submittable } from 'pg'
+import { divertCopyData } from './copy-data.ts'
 
 /**
  * Takes a row of `COPY … (FORMAT binary)`: field i of `count` stands in `bytes` from `spans[2 * i]` to
@@ -93,15 +94,15 @@ export const blockOpener = (take: TakeRow): TakeRow => {
 
 /** What pg calls on a query under way, of which COPY OUT needs these. */
 interface CopyQuery extends Submittable {
-  handleCopyData(message: { readonly chunk: Buffer }): void
   handleCommandComplete(): void
   handleReadyForQuery(): void
   handleError(error: Error): void
 }
 
 /**
- * Runs a `COPY … TO STDOUT (FORMAT binary)` and hands over its bytes as they come, with no promise a row: the fastest
- * way out of Postgres. A throw of `onBytes` rejects, after the rest was drained.
+ * Runs a `COPY … TO STDOUT (FORMAT binary)` and hands over its bytes as they come, a row at a time and with no promise
+ * a row: the fastest way out of Postgres. They are valid only within the call, and the taker's to change. A throw of
+ * `onBytes` rejects, after the rest was drained.
  */
 export const copyOut = async (
   client: PoolClient,
@@ -110,23 +111,31 @@ export const copyOut = async (
 ): Promise<void> => {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let failed: unknown = null
+  const take = (chunk: Buffer): void => {
+    if (failed !== null) return
+    try {
+      onBytes(chunk)
+    } catch (error) {
+      failed = error ?? new Error('the reader failed')
+    }
+  }
+  let giveBack = (): void => {}
   const query: CopyQuery = {
-    submit: (connection: Connection) => connection.query(statement),
-    handleCopyData({ chunk }) {
-      if (failed !== null) return
-      try {
-        onBytes(chunk)
-      } catch (error) {
-        failed = error ?? new Error('the reader failed')
-      }
+    submit(connection: Connection) {
+      giveBack = divertCopyData(connection.stream, take)
+      connection.query(statement)
     },
     handleCommandComplete() {},
     handleReadyForQuery() {
+      giveBack()
       if (failed === null) resolve()
       else reject(failed)
     },
     // pg answers ReadyForQuery after an error as well, but no longer to this query.
-    handleError: reject,
+    handleError(error) {
+      giveBack()
+      reject(error)
+    },
   }
   client.query(query)
   await promise

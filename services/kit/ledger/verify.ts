@@ -73,7 +73,7 @@ const rowsOf = (tenant: string, columns: boolean, condition: string): string =>
   `copy (${eventsWhere(tenant, columns, condition)}) to stdout (format binary)`
 
 /** Events that travel as one row of an array a field: a row costs the server more than the bytes of an event. */
-const BLOCK = 32
+const BLOCK = 128
 
 /**
  * The events after `after` up to `upTo`, in blocks. A series is walked in its order, whatever is joined to it: to sort

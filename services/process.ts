@@ -16,7 +16,7 @@ import {
   startTelemetry,
   systemClock,
 } from '@attestry/kit'
-import { azureAccess } from '@attestry/kit/azure'
+import type { AzureAccess } from '@attestry/kit/azure'
 import { openBus } from '@attestry/kit/bus'
 import { readActivity, tail, verifyLedger } from '@attestry/kit/ledger'
 import { connect } from '@attestry/kit/postgres'
@@ -77,13 +77,18 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const admin = c.DATABASE_ADMIN_URL
     ? connect({ url: c.DATABASE_ADMIN_URL.text(), max: 2, onIdleError })
     : pool
-  const azure = azureAccess({ endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment })
+  let access: Promise<AzureAccess> | null = null
+  /** One for all that need it; with it comes the identity library, which most services do without. */
+  const azure = () =>
+    (access ??= import('@attestry/kit/azure').then(({ azureAccess }) =>
+      azureAccess({ endpoint: c.ATTESTRY_AZURE_ENDPOINT, env: environment }),
+    ))
   const bus =
     options.delivery?.bus ??
     openBus({
       connectionString: c.SERVICE_BUS_CONNECTION?.text(),
       namespace: c.SERVICE_BUS_NAMESPACE,
-      credential: azure.credential,
+      credential: c.SERVICE_BUS_NAMESPACE === undefined ? undefined : (await azure()).credential,
       onError: (error, where) => log.warn({ error, where }, 'The bus will be tried again'),
     })
   // A stand-in for the cloud makes a chain a demonstration for ever, and only a demonstration may use one.
@@ -179,6 +184,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     },
     evidence: async () => {
       const { evidenceService } = await import('@attestry/evidence')
+      const forEvidence = await azure()
       return (h) =>
         evidenceService(h, guardOf(h), {
           stateDir: c.ATTESTRY_STATE_DIR,
@@ -189,7 +195,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
           signingKey: c.ATTESTRY_SIGNING_KEY,
           documentKey: c.ATTESTRY_DOCUMENT_KEY,
           documentCertificateFile: c.ATTESTRY_DOCUMENT_CERTIFICATE,
-          azure: () => azure,
+          azure: () => forEvidence,
           anchorMinutes: c.ATTESTRY_ANCHOR_MINUTES,
           anchorBlob: c.ATTESTRY_ANCHOR_BLOB,
           anchorWebhook: c.ATTESTRY_ANCHOR_WEBHOOK,
@@ -203,7 +209,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
                 ? { address: c.ATTESTRY_AUDIT_WEBHOOK, key: c.ATTESTRY_AUDIT_WEBHOOK_KEY }
                 : undefined,
             blob: c.ATTESTRY_AUDIT_BLOB
-              ? { container: c.ATTESTRY_AUDIT_BLOB, credential: () => azure.credential }
+              ? { container: c.ATTESTRY_AUDIT_BLOB, credential: () => forEvidence.credential }
               : undefined,
           },
         })

@@ -8,7 +8,6 @@ import { documentSigner, type DocumentSigner, selfSignedCertificate } from './do
 import { keyFile, readKeyFile, writeKeyFile } from './local-keys.ts'
 import { fingerprint, generateSigningKey, localSigner, type Signer } from './sign.ts'
 import type { TimestampAuthority } from './timestamp.ts'
-import { vaultSigner } from './vault-signer.ts'
 
 /** What bundles, checkpoints and PDF files are signed and stamped with. No key has two purposes. */
 export interface EvidenceKeys {
@@ -122,6 +121,7 @@ export async function openKeys(options: KeyOptions): Promise<EvidenceKeys> {
   const signerOf = async (address: string | undefined, file: string): Promise<Signer> => {
     if (!address) return localSigner(await keyFile(stateDir, file, generateSigningKey))
     if (!options.azure) throw new Error('A key in Key Vault needs access to Azure')
+    const { vaultSigner } = await import('./vault-signer.ts')
     return vaultSigner(address, options.azure(), signal)
   }
   const signer = await signerOf(options.signingKey, files.bundle)

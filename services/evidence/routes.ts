@@ -133,7 +133,7 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
       ])
       if (row) return rowOf(tx, row, bundleDays)
       // Just requested, and the view has not seen it yet.
-      const requested = (await host.stream(tenant, bundle))[0]
+      const requested = (await host.stream(tx, bundle))[0]
       return requested?.type === 'evidence.bundle-requested' ? rowOf(tx, fresh(requested), bundleDays) : null
     })
   }

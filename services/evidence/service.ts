@@ -102,9 +102,7 @@ export function evidenceService(host: Host, guard: Guard, options: EvidenceOptio
         on: ['evidence.bundle-requested', 'evidence.bundle-resumed'],
         react: async ({ type, stream, by, cause, position }, tx) => {
           if (type === 'evidence.bundle-requested') return { send: [buildSend(stream, 1, by, cause)] }
-          const life = bundleLife(
-            (await host.stream(tx.tenant, stream)).filter((e) => e.position <= position),
-          )
+          const life = bundleLife((await host.stream(tx, stream)).filter((e) => e.position <= position))
           return life ? { send: [buildSend(stream, life.attempts, by, cause)] } : {}
         },
       },

@@ -46,8 +46,8 @@ export const versionOf = (c: Consumer): number => (c.kind === 'fold' ? c.fold.ve
 /** What the consumer needs of its host. */
 export interface ConsumerHost {
   tx<T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T>
-  /** A page of a context's events after a seq, oldest first; fewer than asked for where they are large, none at the end. */
-  readContext(tenant: string, context: string, after: number, limit: number): Promise<Placed[]>
+  /** A page of a context's events after a seq, of a tenant or within a transaction, oldest first; fewer than asked for where they are large, none at the end. */
+  readContext(of: string | Tx, context: string, after: number, limit: number): Promise<Placed[]>
   /** Carries out what a reaction wants, in its transaction. */
   carryOut(tx: Tx, outcome: Outcome, cause: Placed): Promise<void>
   readonly log: Logger
@@ -175,7 +175,7 @@ export async function deliver(
       if (wanted.length === 0 && !gap) return 'done'
       if (wanted.length === 0 && gap) {
         if (!host.gapReads) return 'hole'
-        const missing = await host.readContext(tenant, context, gap.after, PAGE)
+        const missing = await host.readContext(tx, context, gap.after, PAGE)
         // Retention took what was missing.
         if (missing.length === 0) await advance(tx, consumer, context, gap.upTo)
         return { batch: missing, more: true }

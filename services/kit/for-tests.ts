@@ -107,9 +107,11 @@ export async function testHost(options: {
   readonly bus?: Bus
   readonly sweepMs?: number | null
   readonly gapReads?: boolean
+  /** Each costs the server more than most tests ask of it. @default 3 */
+  readonly connections?: number
 }): Promise<TestHost> {
   const database = await plannedDatabase()
-  const pool = connect({ url: database.url, max: 8 })
+  const pool = connect({ url: database.url, max: options.connections ?? 3 })
   const clock = options.clock ?? systemClock
   const hosts = new Map<string, Host>()
   const running = await run({

@@ -89,6 +89,10 @@ export function createMember(options: MemberOptions): Member {
       work({ tenant, client, rows: (sql, values) => rows(client, sql, values) }),
     )
   const tx: <T>(tenant: string, work: (tx: Tx) => Promise<T>) => Promise<T> = clientTx
+  /** In the transaction at hand, or in one of its own where only a tenant is given. */
+  const within = <T>(of: string | Tx, work: (tx: ClientTx) => Promise<T>): Promise<T> =>
+    // Only the host makes a Tx, and it always has the client beneath.
+    typeof of === 'string' ? clientTx(of, work) : work(of as ClientTx)
   const salt = drawnAhead()
   const request = (tenant: string, a: Append): AppendRequest => {
     const trace = currentTrace()
@@ -124,9 +128,9 @@ export function createMember(options: MemberOptions): Member {
         }
       })
     },
-    stream: async (tenant, stream, after = 0): Promise<EventOf[]> => {
-      const stored = await clientTx(tenant, (t) =>
-        readStream(t.client, { tenant, stream, after, limit: 10_000 }),
+    stream: async (of, stream, after = 0): Promise<EventOf[]> => {
+      const stored = await within(of, ({ tenant, client }) =>
+        readStream(client, { tenant, stream, after, limit: 10_000 }),
       )
       return stored.map((r) => open(r)).filter((e): e is EventOf => e !== null)
     },
@@ -180,10 +184,12 @@ export function createMember(options: MemberOptions): Member {
   ]
   const consumerHost: ConsumerHost = {
     tx,
-    readContext: async (tenant, context, after, limit) =>
-      (await clientTx(tenant, (t) => readAfter(t.client, { tenant, after, contexts: [context], limit }))).map(
-        placedOf,
-      ),
+    readContext: async (of, context, after, limit) => {
+      const stored = await within(of, ({ tenant, client }) =>
+        readAfter(client, { tenant, after, contexts: [context], limit }),
+      )
+      return stored.map(placedOf)
+    },
     carryOut: async (t, outcome: Outcome, cause) => {
       const requests = (outcome.append ?? []).map((a) => request(t.tenant, a))
       // Only the host makes a Tx, and it always has the client beneath.

@@ -1,9 +1,10 @@
 import { fact, type EventOf } from '@attestry/contracts'
 import { afterEach, describe, expect, test } from 'vitest'
 import * as z from 'zod'
+import type { Bus, BusMessage } from './bus/bus.ts'
 import { Transient } from './failure.ts'
 import { folded } from './folded.ts'
-import { testHost, type TestHost } from './for-tests.ts'
+import { losingBus, testHost, type TestHost } from './for-tests.ts'
 import { command, type Host, type Service } from './service.ts'
 
 const by = { kind: 'service', id: 'test' } as const
@@ -148,6 +149,52 @@ describe('a hosted service', () => {
     gate.resolve()
     expect(await waiting).toBe(true)
     expect((await seen(host)).length).toBeGreaterThan(0)
+  })
+
+  test('closes a hole in its messages with the one connection it has: whoever holds one waits for no second', async () => {
+    const holey: Bus = {
+      ...losingBus,
+      subscribe: (_topic, _subscription, _options, receive) => {
+        hand = receive
+        return { stopped: Promise.resolve() }
+      },
+      // Of each batch the last alone arrives.
+      publish: (_topic, messages) => {
+        const last = messages.at(-1)
+        if (last) arrived.push(last)
+        return Promise.resolve()
+      },
+    }
+    let hand: Parameters<Bus['subscribe']>[3] = () => Promise.resolve()
+    const arrived: BusMessage[] = []
+    const t = await hosting({ services: [counting('discovery')], bus: holey, sweepMs: null, connections: 1 })
+    const host = t.host('discovery')
+    await start(host)
+    await start(host)
+    const { seq } = await host.head('acme')
+    await expect
+      .poll(() => arrived.find((message) => message.properties?.['seq'] === seq), { timeout: 20_000 })
+      .toBeDefined()
+    const message = arrived.find(({ properties }) => properties?.['seq'] === seq)
+    if (!message) throw new Error('no message came')
+    const settled: string[] = []
+    const settle = (as: string) => () => {
+      settled.push(as)
+      return Promise.resolve()
+    }
+    await hand([
+      {
+        ...message,
+        deliveryCount: 0,
+        lockedUntil: '2100-01-01T00:00:00Z',
+        complete: settle('completed'),
+        abandon: settle('abandoned'),
+        deadLetter: settle('dead-lettered'),
+        renew: () => Promise.resolve(),
+      },
+    ])
+    expect(settled).toEqual(['completed'])
+    expect((await seen(host)).filter(({ type }) => type === 'discovery.scan-started')).toHaveLength(2)
   })
 
   test('tries Transient work again and sets a bug aside where an operator can replay it', async () => {

@@ -166,8 +166,11 @@ export interface Host {
   tx<T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T>
   /** Appends through the coalescing lane. */
   append(tenant: string, append: Append): Promise<Appended | Conflict>
-  /** The events of one stream, oldest first, committed values opened. Bounded by `limit` (10,000). */
-  stream(tenant: string, stream: string, after?: number): Promise<EventOf[]>
+  /**
+   * The events of one stream, oldest first, committed values opened; 10,000 at most. Within a transaction give it in
+   * place of its tenant: work that holds one connection and waits for a second waits for ever where all do so.
+   */
+  stream(of: string | Tx, stream: string, after?: number): Promise<EventOf[]>
   /** Last seq and link of the tenant's chain. */
   head(tenant: string): Promise<{ readonly seq: number; readonly link: Uint8Array }>
   /** Pages of the tenant's whole chain after a seq up to another, in order: what evidence folds. */

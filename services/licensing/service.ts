@@ -13,7 +13,7 @@ import {
   statusOf,
 } from './entitlement.ts'
 import { licensingRoutes } from './routes.ts'
-import { readInstall } from './store.ts'
+import { installIn, readInstall } from './store.ts'
 
 export type { LicensingOptions } from './check.ts'
 export { readVendorKeys } from './signed.ts'
@@ -97,7 +97,7 @@ export function licensingService(host: Host, guard: Guard, options: LicensingOpt
             `delete from pending_command where tenant = $1 and outcome = 'done' and ended_at < $2`,
             [tx.tenant, iso(now.subtract({ hours: KEEP_CHECKS_DAYS * 24 }))],
           )
-          const { nextAttemptAt } = await readInstall(host)
+          const { nextAttemptAt } = await installIn(tx, host.ids.uuid())
           const isDue = nextAttemptAt === null || Temporal.Instant.compare(nextAttemptAt, now) <= 0
           return isDue ? [checkAt(nextAttemptAt ?? 'first')] : []
         },

@@ -40,22 +40,25 @@ const instant = (text: string | null): string | null => text && iso(Temporal.Ins
 
 /** Reads the row, and makes it the first time: from then on this database is this install. */
 export const readInstall = (host: Host): Promise<InstallRow> =>
-  host.tx(INSTALL, async (tx) => {
-    await tx.rows('insert into install (tenant, install) values ($1, $2) on conflict do nothing', [
-      tx.tenant,
-      host.ids.uuid(),
-    ])
-    const [row] = await tx.rows<InstallRow>(`select ${SELECT} from install where tenant = $1`, [tx.tenant])
-    if (!row) throw new Error('the install has no row')
-    return {
-      ...row,
-      lastIat: instant(row.lastIat),
-      seenAt: instant(row.seenAt),
-      lastAnswerAt: instant(row.lastAnswerAt),
-      lastAttemptAt: instant(row.lastAttemptAt),
-      nextAttemptAt: instant(row.nextAttemptAt),
-    }
-  })
+  host.tx(INSTALL, (tx) => installIn(tx, host.ids.uuid()))
+
+/** The same within a transaction of the install's. */
+export const installIn = async (tx: Tx, newId: string): Promise<InstallRow> => {
+  await tx.rows('insert into install (tenant, install) values ($1, $2) on conflict do nothing', [
+    tx.tenant,
+    newId,
+  ])
+  const [row] = await tx.rows<InstallRow>(`select ${SELECT} from install where tenant = $1`, [tx.tenant])
+  if (!row) throw new Error('the install has no row')
+  return {
+    ...row,
+    lastIat: instant(row.lastIat),
+    seenAt: instant(row.seenAt),
+    lastAnswerAt: instant(row.lastAnswerAt),
+    lastAttemptAt: instant(row.lastAttemptAt),
+    nextAttemptAt: instant(row.nextAttemptAt),
+  }
+}
 
 /** Changes some of the row. */
 export const writeInstall = (host: Host, change: Partial<InstallRow>): Promise<void> =>

@@ -144,21 +144,9 @@ export const prepare = (request: AppendRequest): PreparedAppend => {
  * does makes a list of another length, which is refused. No named statements: a pooler would lose them.
  */
 const listAt = (n: number): string => `string_to_array($${n}, e'\n')`
-const parameters = (from: number): string =>
-  [
-    listAt(from),
-    listAt(from + 1),
-    `$${from + 2}`,
-    `$${from + 3}`,
-    `$${from + 4}`,
-    `$${from + 5}`,
-    listAt(from + 6),
-    `${listAt(from + 7)}::uuid[]`,
-    listAt(from + 8),
-    `$${from + 9}`,
-  ].join(', ')
-const APPEND = `select * from ledger.append(${parameters(1)})`
-const APPEND_AS = `select * from ledger.append_as($1, ${parameters(2)})`
+const APPEND = `select * from ledger.append(${listAt(1)}, ${listAt(2)}, $3, $4, $5, $6, ${listAt(7)},
+  ${listAt(8)}::uuid[], ${listAt(9)}, $10)`
+const APPEND_AS = 'select * from ledger.append_as($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)'
 
 const lines = (values: readonly string[]): string => values.join('\n')
 

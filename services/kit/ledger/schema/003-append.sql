@@ -132,9 +132,12 @@ begin
       from generate_series(1, cardinality(tenants)) i
         -- A fence: looked up by its key, however many rows the planner takes a list to have.
         left join lateral (select * from ledger.head y where y.tenant = tenants[i] offset 0) h on true
-      order by i
   loop
-    request := asked.i;
+    -- A series is walked in its order, whatever is joined to it. To sort it as well costs more than to look here.
+    request := coalesce(request, 0) + 1;
+    if asked.i <> request then
+      raise exception 'the requests came in another order than they were given' using errcode = 'XX000';
+    end if;
     if this_tenant is distinct from tenants[request] then
       this_tenant := tenants[request];
       if asked.tenant is null then
@@ -237,10 +240,11 @@ begin
 end $$;
 
 -- Role and append in one statement, hence one round trip and no session state: works behind a transaction pooler.
--- Runs as invoker, so a login takes only a role that it was granted.
+-- Runs as invoker, so a login takes only a role that it was granted. Lists of texts and ids come as one text with a
+-- value a line; taken apart here, it happens once the plan stands, not each time that one is made.
 create function ledger.append_as(
-  as_role text, tenants text[], streams text[], expected bigint[], counts int[], traceparents text[],
-  tracestates text[], types text[], ids uuid[], bodies text[], privates text[]
+  as_role text, tenants text, streams text, expected bigint[], counts int[], traceparents text[], tracestates text[],
+  types text, ids text, bodies text, privates text[]
 ) returns table (
   request int, ok boolean, first_seq bigint, last_seq bigint, last_position bigint, stamped text, duplicate boolean,
   actual bigint
@@ -249,8 +253,9 @@ declare
   ignored text;
 begin
   ignored := set_config('role', as_role, true);
-  return query select a.* from ledger.append(tenants, streams, expected, counts, traceparents, tracestates, types, ids,
-    bodies, privates) a;
+  return query select a.* from ledger.append(string_to_array(tenants, e'\n'), string_to_array(streams, e'\n'), expected,
+    counts, traceparents, tracestates, string_to_array(types, e'\n'), string_to_array(ids, e'\n')::uuid[],
+    string_to_array(bodies, e'\n'), privates) a;
 end $$;
 
 -- Opens a tenant's chain with `ledger.opened`, once; the same origin again changes nothing.

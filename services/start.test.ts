@@ -194,7 +194,10 @@ describe('a start that meets something else than it needs', () => {
 describe('an embedded start', () => {
   test('survives kill -9 at any moment, refuses a second one, goes on without a licence service, and leaves no process behind', async () => {
     const home = await mkdtemp(join(tmpdir(), 'attestry-embedded-'))
-    const start = () => main(['--embedded', '--free-ports', '--state', home], { ATTESTRY_LOG_LEVEL: 'warn' })
+    const start = () =>
+      main(['--embedded', '--free-ports', '--state', home, '--estate', 'workshop'], {
+        ATTESTRY_LOG_LEVEL: 'warn',
+      })
     const family = new Set<number>()
     const look = async (program: Program) => {
       for (const pid of await descendantsOf(program.pid)) family.add(pid)

@@ -1,17 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Client } from 'pg'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type EmbeddedPostgres, startPostgres } from './embedded.ts'
 import { exists } from './files.ts'
 import { isAlive, readPostmaster, waitUntil } from './postmaster.ts'
 
+/** The state directory of a Postgres that was made and stopped: to make one takes longer than most of these tests. */
+let made: string
 let stateDir: string
 let running: EmbeddedPostgres[]
 let children: ChildProcess[]
+beforeAll(async () => {
+  made = await mkdtemp(join(tmpdir(), 'attestry-embedded-'))
+  await (await startPostgres({ stateDir: made, durable: false })).stop()
+})
+afterAll(() => rm(made, { recursive: true, force: true }))
+/** With its owners and modes, which Postgres looks at. */
+const takeMade = () => promisify(execFile)('cp', ['-a', join(made, 'postgres'), stateDir])
 beforeEach(async () => {
   stateDir = await mkdtemp(join(tmpdir(), 'attestry-embedded-'))
   running = []
@@ -69,6 +79,7 @@ describe('startPostgres()', { timeout: 120_000 }, () => {
   })
 
   test('starts again after kill -9 of Postgres', async () => {
+    await takeMade()
     const first = await start({ durable: true })
     await query(first, 'create table kept as select 1 as n')
     process.kill(first.pid, 'SIGKILL')
@@ -78,6 +89,7 @@ describe('startPostgres()', { timeout: 120_000 }, () => {
   })
 
   test('takes over a server that is still there, or moves it to the port asked for', async () => {
+    await takeMade()
     const first = await start()
     const second = await start()
     expect(second).toMatchObject({ attached: true, pid: first.pid, port: first.port })
@@ -94,6 +106,7 @@ describe('startPostgres()', { timeout: 120_000 }, () => {
   })
 
   test('shuts Postgres down when the process that started it is killed', async () => {
+    await takeMade()
     const { child, pid } = await startElsewhere()
     child.kill('SIGKILL')
     const data = join(stateDir, 'postgres', 'data')
@@ -103,11 +116,13 @@ describe('startPostgres()', { timeout: 120_000 }, () => {
   })
 
   test('a state directory that another running process uses is refused', async () => {
+    await takeMade()
     const { child } = await startElsewhere()
     await expect(start()).rejects.toThrow(`another process (${child.pid}) runs Postgres`)
   })
 
   test('a port in use is a clear error', async () => {
+    await takeMade()
     const other = createServer()
     await new Promise<void>((resolve) => {
       other.listen(0, '127.0.0.1', resolve)
@@ -142,8 +157,7 @@ describe('startPostgres()', { timeout: 120_000 }, () => {
   })
 
   test('a postmaster.pid whose process is somebody else is not believed', async () => {
-    const first = await start()
-    await first.stop()
+    await takeMade()
     const file = join(stateDir, 'postgres', 'data', 'postmaster.pid')
     await writeFile(file, `${process.pid}\n`)
     expect(await query(await start(), 'select 1 as one')).toEqual([{ one: 1 }])

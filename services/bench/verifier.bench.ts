@@ -83,7 +83,7 @@ async function verifyIn(
   path: string,
   files: readonly (readonly [id: string, bytes: Uint8Array | string])[],
 ): Promise<number> {
-  const browser = await openBrowser()
+  const browser = await openBrowser({ compiles: true })
   try {
     const page = await browser.newPage()
     await page.goto(pathToFileURL(path).href)

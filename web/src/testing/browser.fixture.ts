@@ -20,13 +20,17 @@ const INSTALLED = [
  */
 const SHORT_LIVED = '--js-flags=--no-maglev,--no-turbofan,--min-semi-space-size=16'
 
-/** A real Chromium: an installed one, else the one inside an npm package (Linux x64). */
-export async function openBrowser(): Promise<Browser> {
+/**
+ * A real Chromium: an installed one, else the one inside an npm package (Linux x64).
+ * @param compiles whether it makes lasting machine code, as a person's browser does: for whoever measures a page
+ */
+export async function openBrowser({ compiles = false } = {}): Promise<Browser> {
+  const engine = compiles ? [] : [SHORT_LIVED]
   const found = INSTALLED.find((path) => path !== undefined && existsSync(path))
   if (found !== undefined)
     return chromium.launch({
       executablePath: found,
-      args: [SHORT_LIVED, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
+      args: [...engine, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
     })
   const { default: packed } = await import('@sparticuz/chromium')
   return chromium.launch({
@@ -34,7 +38,7 @@ export async function openBrowser(): Promise<Browser> {
     // Of the package's own list what makes it start as root without helpers. Pages are drawn without a pretended
     // graphics card, which costs a third of all the work, and with the checks that any browser makes.
     args: [
-      SHORT_LIVED,
+      ...engine,
       '--no-sandbox',
       '--no-zygote',
       '--headless=shell',

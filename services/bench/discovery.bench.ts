@@ -85,6 +85,8 @@ async function scanSome(where: Where, times: number, memory: boolean): Promise<O
   process.env['IDENTITY_ENDPOINT'] = where.identityEndpoint
   process.env['IDENTITY_HEADER'] = where.identityHeader
   await using test = await testHost({
+    // As many as a process of the product has.
+    connections: 20,
     sweepMs: 200,
     // What goes wrong is worth seeing; a scan in which nothing does says nothing.
     log: createLog({ level: 'warn', pretty: false, destination: process.stderr }),

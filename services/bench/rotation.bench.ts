@@ -109,6 +109,8 @@ async function measure(where: Where, advanceCloud: (ms: number) => void): Promis
   const bus = openBus({ connectionString: where.bus })
   const azure = { endpoint: where.url, env: {} }
   await using test = await testHost({
+    // As many as a process of the product has.
+    connections: 20,
     bus,
     clock,
     sweepMs: 30_000,

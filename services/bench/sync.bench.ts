@@ -61,7 +61,8 @@ async function runOnce(s: Synced, route: string): Promise<Record<string, unknown
 
 /** One vault to AWS Secrets Manager: what an unchanged run costs, and how long a change takes. */
 async function measure(secrets: number, bus: Bus): Promise<Row[]> {
-  await using s = await synced({ secrets, vaults: 2, demonstration: true, bus })
+  // As many connections as a process of the product has.
+  await using s = await synced({ secrets, vaults: 2, demonstration: true, bus, connections: 20 })
   await s.scan()
   const { items = [] } = (await s.call('GET', '/connectors')).body
   const connector = String(items.find((one) => one['cloud'] === 'aws')?.['connector'])

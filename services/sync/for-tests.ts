@@ -137,6 +137,8 @@ export async function synced(
     beatMs?: number
     /** A bus that brings messages; by default there is the sweep alone. */
     bus?: Bus
+    /** To the database; by default as few as tests have. */
+    connections?: number
   } = {},
 ): Promise<Synced> {
   const estate =
@@ -172,6 +174,7 @@ export async function synced(
   const test = await testHost({
     log: keepingLog(lines),
     ...(options.clock ? { clock: options.clock } : {}),
+    ...(options.connections === undefined ? {} : { connections: options.connections }),
     // As in the product, where the sweep looks for what no message brought.
     ...(options.bus ? { bus: options.bus, sweepMs: 30_000 } : {}),
     services: [

@@ -19,7 +19,7 @@ export class NotCanonical extends Error {
 const MIXED = 1
 const UNRULY = 2
 
-/** Whether a key is one that engines may move to the front, or the one that is no member of a copy: it would set the prototype. */
+/** Whether engines may move a key to the front, or it is no member of a copy because it would set the prototype. */
 const isUnruly = (key: string): boolean => {
   const first = key.charCodeAt(0)
   return (first >= 0x30 && first <= 0x39) || key === '__proto__'

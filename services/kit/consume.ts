@@ -46,7 +46,10 @@ export const versionOf = (c: Consumer): number => (c.kind === 'fold' ? c.fold.ve
 /** What the consumer needs of its host. */
 export interface ConsumerHost {
   tx<T>(tenant: string, work: (tx: Tx) => Promise<T>): Promise<T>
-  /** A page of a context's events after a seq, of a tenant or within a transaction, oldest first; fewer than asked for where they are large, none at the end. */
+  /**
+   * A page of a context's events after a seq, of a tenant or within a transaction, oldest first; fewer than asked for
+   * where they are large, none at the end.
+   */
   readContext(of: string | Tx, context: string, after: number, limit: number): Promise<Placed[]>
   /** Carries out what a reaction wants, in its transaction. */
   carryOut(tx: Tx, outcome: Outcome, cause: Placed): Promise<void>

@@ -53,7 +53,10 @@ export interface RunOptions {
   readonly sweepMs: number | null
   /** False only in the test that messages alone suffice. */
   readonly gapReads?: boolean
-  /** Takes the steps of the schemas. Tests give one that copies a database where the same steps were taken. @default migrate */
+  /**
+   * Takes the steps of the schemas. Tests give one that copies a database where the same steps were taken.
+   * @default migrate
+   */
   readonly migrate?: (
     admin: Pool,
     steps: readonly Migration[],

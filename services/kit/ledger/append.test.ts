@@ -158,15 +158,42 @@ describe('append()', () => {
     })
   })
 
+  test('a login appends as a role that it may take, and that was admitted to the ledger', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const appendAs = (role: string, ...before: readonly string[]) =>
+      denial(
+        transaction(fixture.pool, {}, async (client) => {
+          for (const statement of before) await client.query(statement)
+          const id = ids.uuid()
+          await client.query(
+            `select * from ledger.append($1, 'acme', 'vault-1', array[null::bigint], array[1], null, null,
+              $2 || '.vault-scanned', $3, $4, null)`,
+            [role, role.replace('attestry_', ''), id, `{"id":"${id}","v":1}`],
+          )
+          // The roles of a server are everybody's: nothing of this stays.
+          throw new Error('accepted')
+        }),
+      )
+    const message = (text: string) => expect.objectContaining({ message: expect.stringContaining(text) })
+    const refused = message('a role attestry_<context> that the login may take')
+    const login = ['create role attestry_test_login', 'set local session authorization attestry_test_login']
+    expect(await appendAs(DISCOVERY)).toEqual(message('accepted'))
+    expect(await appendAs(DISCOVERY, ...login)).toEqual(refused)
+    expect(await appendAs(DISCOVERY, `${login[0]} in role ${DISCOVERY}`, `${login[1]}`)).toEqual(
+      message('accepted'),
+    )
+    expect(await appendAs('attestry_stranger', 'create role attestry_stranger')).toEqual(refused)
+  })
+
   test('a body that closes the envelope and adds keys of its own is refused', async () => {
     await using fixture = await ledgerFixture('acme')
     const id = ids.uuid()
     const append = (body: string) =>
       transaction(fixture.pool, { role: DISCOVERY, tenant: 'acme' }, (client) =>
         client.query(
-          `select * from ledger.append(array['acme'], array['vault-1'], array[null::bigint], array[1], array[null],
-            array[null], array['discovery.vault-scanned'], array[$1::uuid], array[$2], array[null])`,
-          [id, body],
+          `select * from ledger.append($1, 'acme', 'vault-1', array[null::bigint], array[1], null, null,
+            'discovery.vault-scanned', $2, $3, null)`,
+          [DISCOVERY, id, body],
         ),
       )
     await expect(append(`{"id":"${id}"},"position":9,"x":{}`)).rejects.toThrow(/malformed/)

@@ -141,12 +141,12 @@ export const prepare = (request: AppendRequest): PreparedAppend => {
 /*
  * Lists travel as one text with a value a line: the driver would quote each value of an array by itself, which costs
  * more than to write the body did. No value that the ledger takes holds a newline, canonical text included; one that
- * does makes a list of another length, which is refused. No named statements: a pooler would lose them.
+ * does makes a list of another length, which is refused. No named statement: a pooler would lose it.
  */
-const listAt = (n: number): string => `string_to_array($${n}, e'\n')`
-const APPEND = `select * from ledger.append(${listAt(1)}, ${listAt(2)}, $3, $4, $5, $6, ${listAt(7)},
-  ${listAt(8)}::uuid[], ${listAt(9)}, $10)`
-const APPEND_AS = 'select * from ledger.append_as($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)'
+const appendWith = (role: string): string =>
+  `select * from ledger.append(${role}, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+const APPEND = appendWith(`current_setting('role')`)
+const APPEND_AS = appendWith('$11')
 
 const lines = (values: readonly string[]): string => values.join('\n')
 
@@ -155,14 +155,12 @@ const sparse = (values: readonly (string | null)[]): readonly (string | null)[] 
   values.some((value) => value !== null) ? values : null
 
 interface AnswerRow {
-  readonly request: number
-  readonly ok: boolean
-  readonly first_seq: number
-  readonly last_seq: number
+  /** Null for a version conflict. */
+  readonly first_seq: number | null
+  /** Of the stream. */
   readonly last_position: number
   readonly stamped: string
   readonly duplicate: boolean
-  readonly actual: number
 }
 
 const send = async (
@@ -190,13 +188,15 @@ const send = async (
     answers = (
       await (role === null
         ? on.query<AnswerRow>(APPEND, values)
-        : on.query<AnswerRow>(APPEND_AS, [role, ...values]))
+        : on.query<AnswerRow>(APPEND_AS, [...values, role]))
     ).rows
   } catch (error) {
     throw asDenial(error)
   }
-  // `request` counts from 1 in the order sent.
-  const results = new Map(answers.map((answer) => [batch[answer.request - 1], resultOf(answer)]))
+  // A row a request, in the order sent.
+  const results = new Map(
+    batch.map((prepared, index) => [prepared, resultOf(prepared.request, answers[index])]),
+  )
   return asked.map((prepared, index) => {
     const result = results.get(prepared)
     if (!result) throw new Error(`the ledger did not answer request ${index + 1} of ${asked.length}`)
@@ -213,17 +213,18 @@ const byTenant = (asked: readonly PreparedAppend[]): readonly PreparedAppend[] =
   )
 }
 
-const resultOf = (answer: AnswerRow): AppendResult =>
-  answer.ok
-    ? {
+const resultOf = ({ events }: AppendRequest, answer: AnswerRow | undefined): AppendResult | undefined =>
+  answer &&
+  (answer.first_seq === null
+    ? { ok: false, refused: 'version-conflict', actual: answer.last_position }
+    : {
         ok: true,
         firstSeq: answer.first_seq,
-        lastSeq: answer.last_seq,
+        lastSeq: answer.first_seq + events.length - 1,
         lastPosition: answer.last_position,
         at: answer.stamped,
         duplicate: answer.duplicate,
-      }
-    : { ok: false, refused: 'version-conflict', actual: answer.actual }
+      })
 
 /**
  * Appends within the caller's transaction, under the role it took. All requests are sealed together when it commits;

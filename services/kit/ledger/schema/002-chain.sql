@@ -74,7 +74,10 @@ end $$;
 
 create function ledger.refuse_rewind() returns trigger language plpgsql as $$
 begin
-  raise exception 'the head of a chain moves forward only' using errcode = 'LG001';
+  if new.tenant <> old.tenant or new.seq <= old.seq or new.at < old.at then
+    raise exception 'the head of a chain moves forward only' using errcode = 'LG001';
+  end if;
+  return new;
 end $$;
 
 -- ENABLE ALWAYS: they also fire for the owner, for a superuser, and while replicating.
@@ -83,10 +86,8 @@ create trigger append_only before delete or truncate on ledger.event for each st
 create trigger only_erasure before update on ledger.event for each row execute function ledger.permit_erasure();
 create trigger no_rewind before delete or truncate on ledger.head for each statement
   execute function ledger.refuse_change();
--- The condition stands here, not in the function: then the function is entered only to refuse.
-create trigger only_forward before update on ledger.head for each row
-  when (new.tenant <> old.tenant or new.seq <= old.seq or new.at < old.at)
-  execute function ledger.refuse_rewind();
+-- The condition stands in the function: as the trigger's own it would be parsed anew in each statement.
+create trigger only_forward before update on ledger.head for each row execute function ledger.refuse_rewind();
 create trigger fixed before update or delete or truncate on ledger.tenant for each statement
   execute function ledger.refuse_change();
 alter table ledger.event enable always trigger append_only;

@@ -55,8 +55,8 @@ begin
   then
     raise exception 'no checkpoint of this chain covers what is to go' using errcode = 'LG008';
   end if;
-  perform ledger.append(array[of_tenant], array['ledger'], array[null::bigint], array[1], array[null::text],
-    array[null::text], array['ledger.pruned'], array[event_id], array[event_body], array[null::text]);
+  perform ledger.append('attestry_ledger', of_tenant, 'ledger', array[null::bigint], array[1], null, null,
+    'ledger.pruned', event_id::text, event_body, null);
   update ledger.event set envelope = null, private = null
     where tenant = of_tenant and seq = any (seqs) and envelope is not null;
   get diagnostics pruned = row_count;

@@ -329,13 +329,15 @@ const verifyRows = async (pool: Pool, folder: string): Promise<Row[]> => {
       for (const envelope of envelopes) sha256(envelope)
     },
     read: () =>
-      transaction(pool, { role: 'attestry_ledger', tenant: VERIFIED }, (client) =>
-        copyOut(
+      transaction(pool, { role: 'attestry_ledger', tenant: VERIFIED }, async (client) => {
+        // By the index: where the planner sorts instead, a read takes twice as long.
+        await client.query('set local enable_sort = off')
+        await copyOut(
           client,
           `copy (select seq, leaf, link, envelope from ledger.event where tenant = '${VERIFIED}' order by seq) to stdout (format binary)`,
           rowCutter(() => {}),
-        ),
-      ),
+        )
+      }),
     quick: async () =>
       mustHold(await verifyLedger(pool, { tenant: VERIFIED, canonical: false, tree: false })),
     full: async () => mustHold(await verifyLedger(pool, { tenant: VERIFIED })),

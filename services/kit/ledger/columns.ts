@@ -11,6 +11,7 @@ export const FIELD = {
   leaf: 1,
   link: 2,
   envelope: 3,
+  /** Whether a body that is gone is accounted for; of an event that has one, nobody asks. */
   accounted: 4,
   at: 5,
   position: 6,
@@ -22,7 +23,18 @@ export const FIELD = {
   type: 12,
 } as const
 
-/** What an envelope says as well. */
+/** The columns after the first five, in order: what an envelope says as well, and what names the event before. */
+export const COMPARED_COLUMNS: readonly string[] = [
+  'at',
+  'position',
+  'id',
+  'context',
+  'context_prev_seq',
+  'stream',
+  'tenant',
+  'type',
+]
+
 const COMPARED = [
   FIELD.at,
   FIELD.position,

@@ -63,35 +63,6 @@ export const rowCutter = (take: TakeRow): ((chunk: Buffer) => void) => {
   }
 }
 
-/** What stands before an array's elements: dimensions, whether there are nulls, the type, length and first index. */
-const ARRAY_HEADER_BYTES = 20
-
-/**
- * Hands over as rows what a row holds as arrays of one length, an array a field; nothing where they are null.
- * @see PostgreSQL, array_send()
- */
-export const blockOpener = (take: TakeRow): TakeRow => {
-  const places = new Int32Array(MAX_FIELDS)
-  const fields = new Int32Array(2 * MAX_FIELDS)
-  return (bytes, spans, count) => {
-    const first = spans[0] ?? -1
-    const rows = first < 0 ? 0 : bytes.readInt32BE(first + 12)
-    for (let i = 0; i < count; i++) places[i] = (spans[2 * i] ?? 0) + ARRAY_HEADER_BYTES
-    for (let row = 0; row < rows; row++) {
-      for (let i = 0; i < count; i++) {
-        let place = places[i] ?? 0
-        const length = bytes.readInt32BE(place)
-        place += 4
-        fields[2 * i] = length < 0 ? -1 : place
-        if (length > 0) place += length
-        fields[2 * i + 1] = place
-        places[i] = place
-      }
-      take(bytes, fields, count)
-    }
-  }
-}
-
 /** What pg calls on a query under way, of which COPY OUT needs these. */
 interface CopyQuery extends Submittable {
   handleCommandComplete(): void

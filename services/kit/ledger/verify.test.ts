@@ -74,6 +74,17 @@ describe('verifyLedger()', () => {
       [[`delete from ledger.event where seq > 128`], { seq: 129, reason: 'head-mismatch' }],
       [[`delete from ledger.event where seq between 129 and 256`], { seq: 129, reason: 'seq-gap' }],
       [[`delete from ledger.event where seq in (100, 200)`], { seq: 100, reason: 'seq-gap' }],
+      [
+        [`update ledger.event set envelope = null where seq in (140, 200)`],
+        { seq: 140, reason: 'body-missing' },
+      ],
+      [
+        // Together as long as two hashes are.
+        [
+          `update ledger.event set leaf = case seq when 70 then substr(leaf, 2) else leaf || '\\x00' end where seq in (70, 71)`,
+        ],
+        { seq: 70, reason: 'leaf-mismatch' },
+      ],
       ...[300, 257, 256, 193, 129, 128, 33, 32, 1].map((seq): [string[], { seq: number; reason: string }] => [
         // A second one behind it, which must not be the one that is named.
         [`update ledger.event set link = leaf where seq in (${seq}, ${Math.min(seq + 70, 300)})`],

@@ -12,8 +12,9 @@ import {
 } from '@attestry/contracts'
 import { escapeLiteral, type Pool } from 'pg'
 import { type PoolClient, transaction } from '../postgres.ts'
-import { columnsAgree, endOf, FIELD, int64At, startOf } from './columns.ts'
-import { blockOpener, copyOut, rowCutter, type TakeRow } from './copy-out.ts'
+import { blockOpener, blocksOf } from './blocks.ts'
+import { COMPARED_COLUMNS, columnsAgree, endOf, FIELD, int64At, startOf } from './columns.ts'
+import { copyOut, rowCutter, type TakeRow } from './copy-out.ts'
 import { readHead } from './read.ts'
 import { LEDGER_ROLE } from './open.ts'
 
@@ -52,40 +53,10 @@ const ACCOUNTED = `envelope is not null or exists (
   where p.tenant = e.tenant and p.context = 'ledger' and p.type = 'ledger.pruned' and p.seq > e.seq
     and e.seq <= (d ->> 'through')::bigint and e.at < (d ->> 'before')::timestamptz and (d -> 'types') ? e.type)`
 
-/** The fields of an event as FIELD counts them: those that `columnsAgree()` compares only where it does. */
-const fieldsOf = (columns: boolean): readonly string[] => [
-  'seq',
-  'leaf',
-  'link',
-  'envelope',
-  'accounted',
-  ...(columns ? ['at', 'position', 'id', 'context', 'context_prev_seq', 'stream', 'tenant', 'type'] : []),
-]
-
-const eventsWhere = (tenant: string, columns: boolean, condition: string): string =>
-  `select ${fieldsOf(columns)
-    .map((field) => (field === 'accounted' ? `${ACCOUNTED} as accounted` : field))
-    .join(', ')}
-  from ledger.event e where tenant = ${escapeLiteral(tenant)} and ${condition} order by seq`
-
-/** Events outside of the blocks, a row each. A chain that holds has none. */
-const rowsOf = (tenant: string, columns: boolean, condition: string): string =>
-  `copy (${eventsWhere(tenant, columns, condition)}) to stdout (format binary)`
-
-/** Events that travel as one row of an array a field: a row costs the server more than the bytes of an event. */
-const BLOCK = 128
-
-/**
- * The events after `after` up to `upTo`, in blocks. A series is walked in its order, whatever is joined to it: to sort
- * the blocks as well would write the whole of them down first.
- */
-const blocksOf = (tenant: string, columns: boolean, after: number, upTo: number): string => `copy (
-  select events.* from generate_series(${after}::bigint, ${upTo - 1}, ${BLOCK}) first, lateral (
-    select ${fieldsOf(columns)
-      .map((field) => `array_agg(${field})`)
-      .join(', ')}
-    from (${eventsWhere(tenant, columns, `seq > first and seq <= least(first + ${BLOCK}, ${upTo})`)}) event
-  ) events
+/** Events a row each: those outside of the blocks, of which a chain that holds has none, and those without a body. */
+const rowsOf = (tenant: string, columns: boolean, condition: string): string => `copy (
+  select seq, leaf, link, envelope, ${ACCOUNTED}${columns ? `, ${COMPARED_COLUMNS.join(', ')}` : ''}
+  from ledger.event e where tenant = ${escapeLiteral(tenant)} and ${condition} order by seq
 ) to stdout (format binary)`
 
 /**
@@ -135,26 +106,32 @@ const walk = async (
     if (endOf(spans, FIELD.leaf) - leaf !== 32) bad = { ok: false, seq, reason: 'leaf-mismatch' }
     else if (endOf(spans, FIELD.link) - link !== 32) bad = { ok: false, seq, reason: 'link-mismatch' }
     else {
-      // The last byte of the envelope's length, which was read, becomes the 0x00 before it.
+      // The byte before an envelope was read, as the end of its length or of the envelope before: it becomes the 0x00.
       if (from > 0) bytes[from - 1] = 0
       bad = verifier.pushRow({ bytes, seq, leaf, link, from, to: endOf(spans, FIELD.envelope) })
     }
     if (bad) return
-    if (bytes[startOf(spans, FIELD.accounted)] !== 1) bad = { ok: false, seq, reason: 'body-missing' }
+    if (from < 0 && bytes[startOf(spans, FIELD.accounted)] !== 1)
+      bad = { ok: false, seq, reason: 'body-missing' }
     else if (canonical && !agree(bytes, spans)) bad = { ok: false, seq, reason: 'column-mismatch' }
   }
-  const allGoodUpTo = (seq: number): boolean => !bad && verifier.result().seq === seq
+  const verified = (): number => verifier.result().seq
+  const allGoodUpTo = (seq: number): boolean => !bad && verified() === seq
   // To compile so plain a plan takes longer than to run it.
   await client.query('set local jit = off')
-  await copyOut(client, rowsOf(tenant, canonical, 'seq < 1'), rowCutter(take))
+  const readRows = (condition: string): Promise<void> =>
+    copyOut(client, rowsOf(tenant, canonical, condition), rowCutter(take))
+  await readRows('seq < 1')
   let upTo = 0
   while (allGoodUpTo(upTo) && upTo < last) {
     const after = upTo
     upTo = Math.min(after + span, last)
-    await copyOut(client, blocksOf(tenant, canonical, after, upTo), rowCutter(blockOpener(take)))
+    const block = blockOpener(take)
+    await copyOut(client, blocksOf(tenant, canonical, after, upTo), rowCutter(block.take))
+    if (!bad && block.cut()) await readRows(`seq > ${verified()} and seq <= ${upTo}`)
   }
   // Where something is missing, the event after it tells; beyond the head there is none.
-  if (!bad) await copyOut(client, rowsOf(tenant, canonical, `seq > ${upTo}`), rowCutter(take))
+  if (!bad) await readRows(`seq > ${upTo}`)
   return bad ?? verifier.result()
 }
 

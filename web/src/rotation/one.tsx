@@ -2,7 +2,7 @@ import type { RotationDetail } from '@attestry/contracts/http'
 import { useParams } from '@solidjs/router'
 import Hand from 'lucide-solid/icons/hand'
 import Lightbulb from 'lucide-solid/icons/lightbulb'
-import { createEffect, createMemo, For, type JSX, Show } from 'solid-js'
+import { createEffect, createMemo, For, type JSX, Show, untrack } from 'solid-js'
 import { createStore, reconcile } from 'solid-js/store'
 import { api } from '../api.ts'
 import { createReading } from '../reading.ts'
@@ -22,6 +22,9 @@ import { CHECK_STATES, CHECKS, KINDS, STAGES, standsAt } from './words.ts'
 
 const reply = api.rotation.readRotation.endpoint.reply
 
+/** The last event of a rotation that an answer knows. */
+const recordedUpTo = (detail: RotationDetail): number => detail.record.at(-1)?.seq ?? 0
+
 /** One rotation: what it does or waits for, live, and everything that can be done about it. */
 export function OneRotation() {
   const params = useParams<{ rotation: string }>()
@@ -29,8 +32,13 @@ export function OneRotation() {
   const read = createReading(api.rotation.readRotation, () => ({ params: { rotation: id() } }))
   const [shown, setShown] = createStore<{ detail?: RotationDetail }>({})
   // Merged into what is on screen, so that neither focus nor an opened step is lost with every step of the rotation.
-  const show = (detail: RotationDetail): void =>
+  // Reads, the watch and the answers to what was done overtake each other: what is older than what is shown would take
+  // the button away that somebody is about to press.
+  const show = (detail: RotationDetail): void => {
+    const known = untrack(() => shown.detail)
+    if (known?.rotation === detail.rotation && recordedUpTo(detail) < recordedUpTo(known)) return
     setShown('detail', reconcile(detail, { key: null, merge: true }))
+  }
   const over = createMemo(() => read.data()?.endedAt !== null)
   const watched = createWatch(
     createMemo(() =>

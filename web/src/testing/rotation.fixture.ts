@@ -228,6 +228,18 @@ export function rotationHandlers(): Handlers['rotation'] {
     rotations[at] = after
     const lines = records.get(id) ?? []
     if (change.stage) records.set(id, [...lines, ...leaves(change.stage, Date.now(), lines.length)])
+    if (change.paused !== undefined)
+      records.set(id, [
+        ...lines,
+        {
+          at: iso(Date.now()),
+          type: change.paused ? 'paused' : 'resumed',
+          by: 'operator-0001',
+          seq: 41 + lines.length,
+          says: change.paused ? 'Paused.' : 'Resumed.',
+          proof: null,
+        },
+      ])
     return detail(after)
   }
   const to = (change: Partial<RotationRow>) => (given: { params: { rotation: string } }) =>

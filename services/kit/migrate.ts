@@ -188,7 +188,7 @@ const refuseForeign = (bySchema: Map<string, Migration[]>, done: Map<string, Rec
       if (checksum(ours.sql) !== step.checksum)
         throw new DatabaseRefused(
           'changed-migration',
-          `step ${step.number} (${step.name}) of schema "${schema}" was changed after it had run here`,
+          `step ${step.number} (${step.name}) of schema "${schema}" was changed after it had run here: this database was made by a version that was never released, and nothing leads from it to this one; give Attestry a new database (for npm start: another state folder, ATTESTRY_STATE_DIR)`,
         )
     }
   }

@@ -36,14 +36,14 @@ const INT4_BYTES = 8
 
 /**
  * Hands over the events of blocks as rows of FIELD, up to the first block in which a body is gone or a hash has another
- * length than a hash: from there on nothing, and `cut()` tells.
+ * length than a hash: from there on nothing, and `stopped()` tells.
  * @see PostgreSQL, array_send()
  */
-export const blockOpener = (take: TakeRow): { readonly take: TakeRow; readonly cut: () => boolean } => {
+export const blockOpener = (take: TakeRow): { readonly take: TakeRow; readonly stopped: () => boolean } => {
   const count = FIELD.accounted + 1 + COMPARED_COLUMNS.length
   const places = new Int32Array(count)
   const fields = new Int32Array(2 * count).fill(-1)
-  let cut = false
+  let stopped = false
 
   /** How many events, where each is whole; else -1. */
   const wholeEvents = (bytes: Buffer, spans: Int32Array): number => {
@@ -69,12 +69,12 @@ export const blockOpener = (take: TakeRow): { readonly take: TakeRow; readonly c
   }
 
   return {
-    cut: () => cut,
+    stopped: () => stopped,
     take(bytes, spans, given) {
-      if (cut || (spans[0] ?? -1) < 0) return
+      if (stopped || (spans[0] ?? -1) < 0) return
       const events = wholeEvents(bytes, spans)
       if (events < 0) {
-        cut = true
+        stopped = true
         return
       }
       const start = (field: number): number => spans[2 * field] ?? 0

@@ -23,7 +23,7 @@ export const FIELD = {
   type: 12,
 } as const
 
-/** The columns after the first five, in order: what an envelope says as well, and what names the event before. */
+/** The columns of the fields after the first five, in order: what an envelope says as well, and the event before. */
 export const COMPARED_COLUMNS: readonly string[] = [
   'at',
   'position',
@@ -35,16 +35,8 @@ export const COMPARED_COLUMNS: readonly string[] = [
   'type',
 ]
 
-const COMPARED = [
-  FIELD.at,
-  FIELD.position,
-  FIELD.id,
-  FIELD.context,
-  FIELD.previous,
-  FIELD.stream,
-  FIELD.tenant,
-  FIELD.type,
-]
+/** Their fields. */
+const COMPARED = COMPARED_COLUMNS.map((_, index) => FIELD.accounted + 1 + index)
 
 /** Where a field of a row begins, -1 for null, and where it ends. @see copy-out.ts */
 export const startOf = (spans: Int32Array, field: number): number => spans[2 * field] ?? -1

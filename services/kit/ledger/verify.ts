@@ -128,7 +128,7 @@ const walk = async (
     upTo = Math.min(after + span, last)
     const block = blockOpener(take)
     await copyOut(client, blocksOf(tenant, canonical, after, upTo), rowCutter(block.take))
-    if (!bad && block.cut()) await readRows(`seq > ${verified()} and seq <= ${upTo}`)
+    if (!bad && block.stopped()) await readRows(`seq > ${verified()} and seq <= ${upTo}`)
   }
   // Where something is missing, the event after it tells; beyond the head there is none.
   if (!bad) await readRows(`seq > ${upTo}`)

@@ -3,7 +3,7 @@ import { open } from './committed.ts'
 import { messageOf, Transient } from './failure.ts'
 import type { Logger } from './log.ts'
 import type { Placed } from './message.ts'
-import type { Fold, Outcome, Reaction, Tx } from './service.ts'
+import type { Fold, Outcome, Reaction, Service, Tx } from './service.ts'
 
 /*
  * The one consumer rule. The relay stamps each event with seq and prevSeq, the previous one of the same
@@ -35,6 +35,11 @@ export function plan(
 export type Consumer =
   | { readonly kind: 'fold'; readonly fold: Fold }
   | { readonly kind: 'reaction'; readonly reaction: Reaction }
+
+export const consumersOf = ({ views, reactions }: Pick<Service, 'views' | 'reactions'>): Consumer[] => [
+  ...views.map((fold) => ({ kind: 'fold', fold }) as const),
+  ...reactions.map((reaction) => ({ kind: 'reaction', reaction }) as const),
+]
 
 export const consumerName = (c: Consumer): string => (c.kind === 'fold' ? c.fold.name : c.reaction.name)
 

@@ -1,13 +1,16 @@
 import type { EventOf, Role } from '@attestry/contracts'
+import { escapeIdentifier, escapeLiteral } from 'pg'
 import { type Model, plannedDatabase } from '../twin/postgres/for-tests.ts'
 import type { Bus } from './bus/bus.ts'
 import { type Clock, pause, systemClock } from './clock.ts'
 import { open } from './committed.ts'
+import { consumerName, consumersOf, contextsOf, versionOf } from './consume.ts'
 import type { Caller, Guard } from './http/bind.ts'
+import { LEDGER_ROLE } from './ledger/open.ts'
 import { readAfter } from './ledger/read.ts'
 import { type Logger, silentLog } from './log.ts'
 import { type Migration, migrate } from './migrate.ts'
-import { connect, transaction } from './postgres.ts'
+import { connect, rows, transaction } from './postgres.ts'
 import { type Running, type RunOptions, run } from './run.ts'
 import type { Host, Service } from './service.ts'
 
@@ -76,7 +79,9 @@ export interface TestHost extends AsyncDisposable {
   host(name: string): Host
   /** The events of a context that this version knows, oldest first. */
   events(context: string): Promise<EventOf[]>
-  /** Resolves when every consumer has read to its end and no command is due; throws after a minute. */
+  /**
+   * Resolves when every consumer has read to its end and no command is due or to be tried again; throws after a minute.
+   */
   settle(): Promise<void>
 }
 
@@ -141,20 +146,43 @@ export async function testHost(options: {
     if (!found) throw new Error(`no service ${name} runs in this test`)
     return found
   }
+  /**
+   * Whether every consumer has read to the end and no command is left. Asked of all services in one statement, which sees
+   * one moment: a reaction moves its cursor and writes its command together, a command appends before it ends.
+   */
   const quiet = async (): Promise<boolean> => {
-    const lag = await running.lag('acme')
-    if (lag.some((l) => l.cursor < l.head)) return false
-    for (const [name, host] of hosts) {
-      const [row] = await host.tx('acme', (tx) =>
-        tx.rows<{ waiting: number }>(
-          'select count(*) as waiting from pending_command where tenant = $1 and outcome is null and due_at <= $2',
-          ['acme', clock.now().toString()],
-        ),
-      )
-      if (!row) throw new Error(`${name} has no commands table`)
-      if (row.waiting > 0) return false
-    }
-    return true
+    const expected = [...running.services.values()].flatMap((service) =>
+      consumersOf(service).flatMap((consumer) =>
+        contextsOf(consumer).map((context) => ({
+          service: service.name,
+          consumer: consumerName(consumer),
+          version: versionOf(consumer),
+          context,
+        })),
+      ),
+    )
+    const ofEach = (columns: string, table: string) =>
+      [...running.services.keys()]
+        .map(
+          (name) =>
+            `select ${escapeLiteral(name)} as service, ${columns} from ${escapeIdentifier(name)}.${table} where tenant = $1`,
+        )
+        .join(' union all ')
+    const left = await transaction(pool, { role: LEDGER_ROLE, tenant: 'acme' }, (client) =>
+      rows(
+        client,
+        `select from jsonb_to_recordset($2::jsonb) as e(service text, consumer text, version int, context text)
+         join (select u.context, u.seq from ledger.head h, unnest(h.contexts, h.context_seqs) u(context, seq)
+               where h.tenant = $1) head using (context)
+         left join (${ofEach('consumer, context, seq, version', 'cursor')}) c using (service, consumer, context, version)
+         where coalesce(c.seq, 0) < head.seq
+         union all
+         select from (${ofEach('due_at, outcome, attempts', 'pending_command')}) p
+         where p.outcome is null and (p.due_at <= $3 or p.attempts > 0)`,
+        ['acme', JSON.stringify(expected), clock.now().toString()],
+      ),
+    )
+    return left.length === 0
   }
   return {
     running,

@@ -4,7 +4,7 @@ import { type Bell, createBell } from './bell.ts'
 import { type Clock, iso } from './clock.ts'
 import { askCancel, commandStates, enqueue } from './commands.ts'
 import { commit, open } from './committed.ts'
-import type { Consumer, ConsumerHost } from './consume.ts'
+import { type Consumer, type ConsumerHost, consumersOf } from './consume.ts'
 import { Transient } from './failure.ts'
 import { attributed, noteRecorded } from './http/asked.ts'
 import { drawnAhead, type Ids, opaqueId } from './ids.ts'
@@ -178,10 +178,6 @@ export function createMember(options: MemberOptions): Member {
     tenants: async () => (await tenants.all()).filter((t) => t !== INSTALL),
   }
   const service = make(host)
-  const consumers: Consumer[] = [
-    ...service.views.map((fold) => ({ kind: 'fold', fold }) as const),
-    ...service.reactions.map((reaction) => ({ kind: 'reaction', reaction }) as const),
-  ]
   const consumerHost: ConsumerHost = {
     tx,
     readContext: async (of, context, after, limit) => {
@@ -207,5 +203,16 @@ export function createMember(options: MemberOptions): Member {
     gapReads: gapReads,
     now: () => iso(clock.now()),
   }
-  return { name, role, service, consumers, consumerHost, appender, tx, clientTx, log: memberLog, sendBell }
+  return {
+    name,
+    role,
+    service,
+    consumers: consumersOf(service),
+    consumerHost,
+    appender,
+    tx,
+    clientTx,
+    log: memberLog,
+    sendBell,
+  }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { fact, type EventOf } from '@attestry/contracts'
 import { afterEach, describe, expect, test } from 'vitest'
 import * as z from 'zod'
@@ -131,6 +132,45 @@ describe('a hosted service', () => {
     expect(events.at(-1)?.data).toMatchObject({ detail: 'Contoso vault away' })
     const [command] = await host.tx('acme', (tx) => host.commands(tx, [`finish-${events[0]?.seq}`]))
     expect(command).toMatchObject({ state: 'done', progress: { half: true }, attempts: 1 })
+  })
+
+  test('is not settled while somebody has not begun to read', async () => {
+    const { name, make } = counting('discovery')
+    const begin = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<void>()
+    let holding = Promise.resolve()
+    const t = await hosting({
+      connections: 6,
+      services: [
+        {
+          name,
+          make: (host) => ({
+            ...make(host),
+            // Another process is about to make the reaction's cursor, and takes its time.
+            start: () => {
+              holding = host.tx('acme', async (tx) => {
+                await tx.rows(
+                  `insert into cursor (tenant, consumer, context, seq, version) values ($1, 'finish', 'discovery', 0, 1)`,
+                  [tx.tenant],
+                )
+                held.resolve()
+                await begin.promise
+              })
+              return held.promise
+            },
+          }),
+        },
+      ],
+    })
+    const host = t.host('discovery')
+    await start(host)
+    await expect.poll(() => seen(host)).toHaveLength(1)
+    const settled = t.settle()
+    const before = await Promise.race([settled.then(() => 'settled'), pause(400, 'waits')])
+    begin.resolve()
+    await Promise.all([holding, settled])
+    expect(before).toBe('waits')
+    expect(await seen(host)).toHaveLength(2)
   })
 
   test('waits for rows that come late, says when they did not, and does not wait for what came after', async () => {

@@ -1,31 +1,28 @@
 import { fact } from '@attestry/contracts'
-import { type AdviceRow, type CalendarEntry, rotationHttp, type RotationRow } from '@attestry/contracts/http'
+import { rotationHttp } from '@attestry/contracts/http'
 import {
   bind,
-  cursorText,
   eventStream,
   type Guard,
   type Handlers,
-  instantOf,
   iso,
   isRefused,
   pause,
   refuse,
   type Refused,
-  timeCursorOf,
-  type Tx,
 } from '@attestry/kit'
-import type * as z from 'zod'
+import { adviceOf } from './advice.ts'
 import { tooManyAsked } from './asked.ts'
 import { calendarOf, windowProblem } from './calendar.ts'
+import { calendarEntries } from './calendar-entries.ts'
 import { type Command, decide, type RotationRefusal } from './decide.ts'
 import { actorOf, decided } from './decided.ts'
 import { detailOf } from './detail.ts'
 import { type DriveParts, readRotation, wake } from './drive.ts'
-import { policyOf, readFreezes, readVaults } from './known.ts'
+import { readFreezes, readVaults } from './known.ts'
 import { planRotation } from './planner.ts'
-import { dueAt } from './policy.ts'
 import { policyHandlers } from './policy-routes.ts'
+import { listRuns } from './run-rows.ts'
 import { evolve, isOver, type Rotation } from './state.ts'
 
 /** Stream of the settings, and of the freezes. */
@@ -273,165 +270,4 @@ export function rotationRoutes(
   }
 
   return bind(rotationHttp, handlers, guard, host.log)
-}
-
-type RunQuery = z.infer<typeof rotationHttp.listRotations.query>
-
-async function listRuns(tx: Tx, query: RunQuery) {
-  const after = timeCursorOf(query.after)
-  const where = `tenant = $1 and ($2::text is null or policy = $2)
-    and ($3::text is null or credential = $3 or replaced_by = $3)
-    and (case $4::text when 'running' then not over when 'ended' then over
-      when 'attention' then needs_operator is not null or stage in ('awaiting-approval', 'blocked') else true end)`
-  const args = [tx.tenant, query.policy ?? null, query.credential ?? null, query.state ?? null]
-  const rows = await tx.rows<{
-    rotation: string
-    policy: string
-    credential: string
-    replaced_by: string | null
-    kind: z.infer<typeof RotationRow>['kind']
-    name: string
-    mode: z.infer<typeof RotationRow>['mode']
-    trigger: z.infer<typeof RotationRow>['trigger']
-    stage: z.infer<typeof RotationRow>['stage']
-    since: string
-    paused: boolean
-    needs_operator: z.infer<typeof RotationRow>['needsOperator']
-    planned_at: string
-    opens_at: string | null
-    ended_at: string | null
-    reason: string | null
-  }>(
-    `select rotation, policy, credential, replaced_by, kind, name, mode, trigger, stage, since, paused, needs_operator, planned_at,
-       opens_at, ended_at, reason from runs where ${where}
-       and ($5::timestamptz is null or (planned_at, rotation) < ($5, $6)) order by planned_at desc, rotation desc limit $7`,
-    [...args, after?.key ?? null, after?.id ?? null, query.limit + 1],
-  )
-  const [count] = await tx.rows<{ total: number }>(
-    `select count(*)::int as total from runs where ${where}`,
-    args,
-  )
-  const page = rows.slice(0, query.limit)
-  const end = page.at(-1)
-  return {
-    items: page.map((r) => ({
-      rotation: r.rotation,
-      policy: r.policy,
-      credential: r.credential,
-      replacedBy: r.replaced_by,
-      kind: r.kind,
-      name: r.name,
-      mode: r.mode,
-      trigger: r.trigger,
-      stage: r.stage,
-      since: instantOf(r.since),
-      paused: r.paused,
-      needsOperator: r.needs_operator,
-      plannedAt: instantOf(r.planned_at),
-      opensAt: instantOf(r.opens_at),
-      endedAt: instantOf(r.ended_at),
-      reason: r.reason,
-    })),
-    next: rows.length > query.limit && end ? cursorText({ key: end.planned_at, id: end.rotation }) : null,
-    total: count?.total ?? 0,
-  }
-}
-
-/** Freezes, what is due, the window in which it would be done, and what runs, between two instants. */
-async function calendarEntries(
-  tx: Tx,
-  from: Temporal.Instant,
-  until: Temporal.Instant,
-): Promise<z.input<typeof CalendarEntry>[]> {
-  const freezes = await readFreezes(tx)
-  const within = (at: string) =>
-    Temporal.Instant.compare(at, from) >= 0 && Temporal.Instant.compare(at, until) < 0
-  const entries: z.input<typeof CalendarEntry>[] = freezes
-    .filter((f) => Temporal.Instant.compare(f.until, from) > 0 && Temporal.Instant.compare(f.from, until) < 0)
-    .map((f) => ({
-      kind: 'freeze',
-      from: f.from,
-      until: f.until,
-      name: f.name,
-      policy: f.policies[0] ?? null,
-      rotation: null,
-      freeze: f.freeze,
-    }))
-  const policies = await tx.rows<
-    Parameters<typeof policyOf>[0] & { starts_at: string | null; ends_at: string | null }
-  >(
-    `select p.policy, p.enabled, p.credential, p.cadence_days, p.subject, p.settings, p.selector,
-       coalesce(c.starts_at, i.created, (select max(r.ended_at) from runs r
-         where r.tenant = p.tenant and r.policy = p.policy and r.stage = 'complete'), p.since) as starts_at, coalesce(c.ends_at, i.expires) as ends_at
-     from policies p left join credentials c on c.tenant = p.tenant and c.asset = p.credential
-     left join items i on i.tenant = p.tenant and i.asset = p.credential
-     where p.tenant = $1 and p.enabled and p.subject is not null and p.settings is not null
-     order by p.policy limit 5000`,
-    [tx.tenant],
-  )
-  for (const row of policies) {
-    const policy = policyOf(row)
-    const due = dueAt(policy, { startsAt: instantOf(row.starts_at), endsAt: instantOf(row.ends_at) })
-    if (!due) continue
-    const late = Temporal.Instant.compare(due, from) < 0
-    const at = late ? from : due
-    const common = { name: policy.subject.name, policy: policy.policy, rotation: null, freeze: null }
-    if (within(iso(at))) entries.push({ kind: 'due', from: iso(at), until: null, ...common })
-    const opening =
-      policy.settings.window && calendarOf(policy.settings.window, freezes, policy.policy).next(at)
-    if (opening && within(iso(opening.opensAt)))
-      entries.push({
-        kind: 'window',
-        from: iso(opening.opensAt),
-        until: opening.closesAt && iso(opening.closesAt),
-        ...common,
-      })
-  }
-  const runs = await tx.rows<{
-    rotation: string
-    policy: string
-    name: string
-    at: string
-    ended_at: string | null
-  }>(
-    `select rotation, policy, name, coalesce(opens_at, planned_at) as at, ended_at from runs
-     where tenant = $1 and stage not in ('planned', 'rejected', 'expired')
-       and coalesce(opens_at, planned_at) < $3 and coalesce(ended_at, 'infinity') >= $2
-     order by planned_at desc limit 500`,
-    [tx.tenant, iso(from), iso(until)],
-  )
-  for (const r of runs)
-    entries.push({
-      kind: 'running',
-      from: instantOf(r.at),
-      until: instantOf(r.ended_at),
-      name: r.name,
-      policy: r.policy,
-      rotation: r.rotation,
-      freeze: null,
-    })
-  return entries.toSorted((a, b) => (a.from < b.from ? -1 : 1))
-}
-
-/** Application secrets that only workloads in Azure use: a managed identity, or a federation, would need none. */
-async function adviceOf(tx: Tx): Promise<z.input<typeof AdviceRow>[]> {
-  const rows = await tx.rows<{ asset: string; name: string; resources: string[]; kinds: string[] }>(
-    `select c.asset, c.app_name as name, array_agg(distinct r.name) as resources, array_agg(distinct r.type) as kinds
-     from credentials c join policies p on p.tenant = c.tenant and p.credential = c.asset and p.enabled
-     join matches m on m.tenant = p.tenant and m.policy = p.policy and m.state = 'verified'
-     join edges e on e.tenant = m.tenant and e.target = m.secret and e.verdict <> 'rejected' and e.confidence >= 70
-     join resources r on r.tenant = e.tenant and r.resource = e.resource
-     where c.tenant = $1 and c.kind = 'secret' group by c.asset, c.app_name order by c.app_name limit 200`,
-    [tx.tenant],
-  )
-  return rows.map(({ asset, name, resources }) => ({
-    credential: asset,
-    name,
-    advice: resources.length === 1 ? ('managed-identity' as const) : ('federation' as const),
-    says:
-      resources.length === 1
-        ? `${resources[0]} runs in Azure and could sign in with its own managed identity. Then there is no secret to rotate.`
-        : `${resources.length} workloads in Azure share this secret. Managed identities, federated with the application, would need none.`,
-    resources,
-  }))
 }

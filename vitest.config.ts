@@ -22,10 +22,14 @@ const APART = [
   'services/twin/sdk/tokens.test.ts',
 ]
 
+/** What a machine under load does late is not wrong. */
+const POLLS = { poll: { timeout: 20_000 } }
+
 const onTheWire = {
   globalSetup: ['services/twin/postgres/global-setup.ts', 'web/src/testing/global-setup.ts'],
   testTimeout: 30_000,
   hookTimeout: 60_000,
+  expect: POLLS,
 }
 
 /**
@@ -48,6 +52,7 @@ export default defineConfig({
           isolate: false,
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          expect: POLLS,
         },
       },
       { test: { name: 'apart', include: APART, ...onTheWire } },

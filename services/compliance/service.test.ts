@@ -203,7 +203,7 @@ describe('the compliance service', () => {
       await t.settle()
       return (await get<Page>('findings?rule=P009')).total
     }
-    await expect.poll(openOfP009, { timeout: 20_000 }).toBe(0)
+    await expect.poll(openOfP009).toBe(0)
     expect((await get<Page>('findings?rule=P013')).items).toMatchObject([
       { reason: 'It names no target vault.', subjectName: 'shop', holderName: 'shop' },
     ])

@@ -260,7 +260,7 @@ describe('a scan that does not reach its end', () => {
     const started = await d.call('POST', '/scans', { environment })
     const { scan } = started.body as { scan: string }
     const state = async () => ((await d.call('GET', `/scans/${scan}`)).body as { state: string }).state
-    await expect.poll(state, { timeout: 10_000 }).toBe('running')
+    await expect.poll(state).toBe('running')
     expect(await d.call('POST', '/scans', { environment })).toMatchObject({
       status: 409,
       body: { code: 'already-running' },
@@ -270,7 +270,7 @@ describe('a scan that does not reach its end', () => {
       body: { code: 'scan-running' },
     })
     expect((await d.call('POST', `/scans/${scan}/cancel`)).status).toBe(204)
-    await expect.poll(state, { timeout: 10_000 }).toBe('cancelled')
+    await expect.poll(state).toBe('cancelled')
     d.twin.faults.clear()
     await d.test.settle()
     expect(of(await d.events(), 'discovery.scan-failed')).toMatchObject([

@@ -47,7 +47,8 @@ export async function runSubscription(
         return Promise.resolve()
       },
     },
-    { autoCompleteMessages: false, maxConcurrentCalls: maxBatch },
+    // Without the signal a stream that is just coming back after an outage does so before it lets itself be closed.
+    { autoCompleteMessages: false, maxConcurrentCalls: maxBatch, abortSignal: signal },
   )
 
   let pauseMs = 0

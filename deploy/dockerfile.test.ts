@@ -137,12 +137,15 @@ describe('the Dockerfile', () => {
     expect(manifests).toEqual(expect.arrayContaining(['package.json', 'package-lock.json', '.npmrc']))
   })
 
-  test('builds the console from its sources, the contracts, and the settings that its own extend', () => {
+  test('builds the console from its sources, the packages of ours that it needs, and the settings that its own extend', () => {
     const sources = copied('console').map((c) => c.source)
+    const needed = Object.keys(manifest('web').dependencies)
+    const ours = workspaces.filter((workspace) => needed.includes(manifest(workspace).name))
+    expect(ours).toContain('contracts')
     const { extends: settings } = z
       .object({ extends: z.string() })
       .parse(JSON.parse(read('web/tsconfig.json')))
-    expect(sources).toEqual(expect.arrayContaining(['contracts', 'web', join('web', settings)]))
+    expect(sources).toEqual(expect.arrayContaining([...ours, 'web', join('web', settings)]))
     expect(stage('console').lines).toContain('RUN npm run build --workspace web')
     expect(stage('production').lines).toContain('COPY --from=console /app/web/dist web/dist')
   })

@@ -1,4 +1,4 @@
-import { ConfigurationError, DatabaseRefused, messageOf, Transient } from '@attestry/kit'
+import { ConfigurationError, DatabaseRefused, Denied, messageOf, Transient } from '@attestry/kit'
 import { EmbeddedFailed } from './embedded.ts'
 
 /** SQLSTATE classes of a connection that Postgres refuses: authorization (28), no such database (3D). */
@@ -18,6 +18,7 @@ export function whyNotStarted(error: unknown): string | null {
   if (
     error instanceof ConfigurationError ||
     error instanceof DatabaseRefused ||
+    error instanceof Denied ||
     error instanceof EmbeddedFailed ||
     error instanceof Transient
   )

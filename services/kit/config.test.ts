@@ -49,6 +49,11 @@ describe('readConfiguration()', () => {
     ])
   })
 
+  test('takes one way to the bus, not two', () => {
+    const [problem] = problemsOf({ ...good, SERVICE_BUS_NAMESPACE: 'contoso.servicebus.windows.net' })
+    expect(problem?.message).toMatch(/SERVICE_BUS_CONNECTION: only one/)
+  })
+
   test.each([
     ['DATABASE_URL', 'mysql://db/x', /postgres:\/\/ address/],
     ['DATABASE_ADMIN_URL', 'db.example', /postgres:\/\/ address/],
@@ -120,5 +125,17 @@ describe('describeConfiguration()', () => {
     expect(problem('DATABASE_URL')).toMatch(/postgres/)
     expect(problem('ATTESTRY_TENANT')).toBeNull()
     expect(JSON.stringify(lines)).not.toContain('hunter2')
+  })
+
+  test('finds everything that a start would refuse', () => {
+    const { SERVICE_BUS_CONNECTION: _, ...rest } = good
+    for (const env of [
+      rest,
+      { ...good, SERVICE_BUS_NAMESPACE: 'contoso.servicebus.windows.net' },
+      { ...good, ATTESTRY_AUDIT_WEBHOOK: 'https://siem.example/attestry' },
+    ])
+      expect(
+        describeConfiguration(env).flatMap(({ variable, problem }) => (problem === null ? [] : [variable])),
+      ).toEqual(problemsOf(env).map(({ variable }) => variable))
   })
 })

@@ -261,13 +261,46 @@ export class ConfigurationError extends Error {
   }
 }
 
-/**
- * Reads the environment once, at start. An empty variable counts as unset.
- * @throws ConfigurationError naming every bad variable at once
- */
-export function readConfiguration(env: Readonly<Record<string, string | undefined>>): Configuration {
-  const problems: { variable: string; message: string }[] = []
+interface Problem {
+  readonly variable: string
+  readonly message: string
+  readonly short?: string
+}
+
+/** Rules over more than one variable, asked of what each is by itself. */
+const togetherWrong = (values: Readonly<Record<string, unknown>>): Problem[] => {
+  const bus = [values['SERVICE_BUS_CONNECTION'], values['SERVICE_BUS_NAMESPACE']].filter(Boolean).length
+  return [
+    ...(bus === 0
+      ? [
+          {
+            variable: 'SERVICE_BUS_NAMESPACE',
+            message: 'is missing, and so is SERVICE_BUS_CONNECTION: one of the two says where the bus is',
+          },
+        ]
+      : []),
+    ...(bus === 2
+      ? [
+          {
+            variable: 'SERVICE_BUS_NAMESPACE',
+            message: 'is set, and so is SERVICE_BUS_CONNECTION: only one of the two may say where the bus is',
+          },
+        ]
+      : []),
+    ...(values['ATTESTRY_AUDIT_WEBHOOK'] && !values['ATTESTRY_AUDIT_WEBHOOK_KEY']
+      ? [
+          {
+            variable: 'ATTESTRY_AUDIT_WEBHOOK_KEY',
+            message: 'is missing: what ATTESTRY_AUDIT_WEBHOOK gets is signed with it',
+          },
+        ]
+      : []),
+  ]
+}
+
+const parsedFrom = (env: Readonly<Record<string, string | undefined>>) => {
   const values: Record<string, unknown> = {}
+  const problems: Problem[] = []
   for (const [name, { read, says }] of Object.entries(variables)) {
     const text = env[name] === '' ? undefined : env[name]
     const parsed = (read as z.ZodType).safeParse(text)
@@ -276,20 +309,24 @@ export function readConfiguration(env: Readonly<Record<string, string | undefine
       problems.push({
         variable: name,
         message: text === undefined ? `is missing. ${says}` : (parsed.error.issues[0]?.message ?? 'is wrong'),
+        // Where it stands beside what the variable is for, that need not be said again.
+        ...(text === undefined ? { short: 'missing' } : {}),
       })
   }
-  if (!values['SERVICE_BUS_CONNECTION'] && !values['SERVICE_BUS_NAMESPACE'])
-    if (!problems.some((p) => p.variable.startsWith('SERVICE_BUS')))
-      problems.push({
-        variable: 'SERVICE_BUS_NAMESPACE',
-        message: 'is missing, and so is SERVICE_BUS_CONNECTION: one of the two says where the bus is',
-      })
-  if (values['ATTESTRY_AUDIT_WEBHOOK'] && !values['ATTESTRY_AUDIT_WEBHOOK_KEY'])
-    if (!problems.some((p) => p.variable === 'ATTESTRY_AUDIT_WEBHOOK_KEY'))
-      problems.push({
-        variable: 'ATTESTRY_AUDIT_WEBHOOK_KEY',
-        message: 'is missing: what ATTESTRY_AUDIT_WEBHOOK gets is signed with it',
-      })
+  const wrong = (prefix: string) => problems.some(({ variable: name }) => name.startsWith(prefix))
+  // What is wrong by itself is said once.
+  for (const problem of togetherWrong(values))
+    if (!wrong(problem.variable.startsWith('SERVICE_BUS') ? 'SERVICE_BUS' : problem.variable))
+      problems.push(problem)
+  return { values, problems }
+}
+
+/**
+ * Reads the environment once, at start. An empty variable counts as unset.
+ * @throws ConfigurationError naming every bad variable at once
+ */
+export function readConfiguration(env: Readonly<Record<string, string | undefined>>): Configuration {
+  const { values, problems } = parsedFrom(env)
   if (problems.length > 0) throw new ConfigurationError(problems)
   // Each value came from its own variable's schema.
   return values as Configuration
@@ -299,26 +336,22 @@ export function readConfiguration(env: Readonly<Record<string, string | undefine
 export function describeConfiguration(
   env: Readonly<Record<string, string | undefined>>,
 ): { variable: string; says: string; value: string; problem: string | null }[] {
-  return Object.entries(variables).map(([name, v]: [string, Variable]) => {
-    const text = env[name] === '' ? undefined : env[name]
-    const parsed = v.read.safeParse(text)
-    const shown = (value: unknown) =>
-      value === undefined
-        ? ''
-        : v.secret || value instanceof Secret
-          ? '(set)'
-          : typeof value === 'string'
-            ? value
-            : JSON.stringify(value)
+  const { values, problems } = parsedFrom(env)
+  const shown = (value: unknown, secret: true | undefined) =>
+    value === undefined
+      ? ''
+      : secret || value instanceof Secret
+        ? '(set)'
+        : typeof value === 'string'
+          ? value
+          : JSON.stringify(value)
+  return Object.entries(variables).map(([name, { says, secret }]: [string, Variable]) => {
+    const problem = problems.find(({ variable: wrong }) => wrong === name)
     return {
       variable: name,
-      says: v.says,
-      value: parsed.success ? shown(parsed.data) : '',
-      problem: parsed.success
-        ? null
-        : text === undefined
-          ? 'missing'
-          : (parsed.error.issues[0]?.message ?? 'wrong'),
+      says,
+      value: shown(values[name], secret),
+      problem: problem?.short ?? problem?.message ?? null,
     }
   })
 }

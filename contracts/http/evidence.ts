@@ -197,8 +197,8 @@ export const evidenceHttp = endpoints({
       signer: z.object({ kind: z.enum(['local', 'key-vault']), fingerprint: Digest, pem: z.string() }),
       /** `signer.pub`: every key that bundles were signed with, the present one first, each with its time. */
       signerPem: z.string(),
-      /** The verifier of the tenant’s checkpoints, one line; null before the first anchor. */
-      checkpointVerifier: z.string().nullable(),
+      /** `checkpoint.vkey`: the verifier of every key that the tenant’s checkpoints were signed with, a line each, the present one first. */
+      checkpointVerifiers: z.string(),
       ring: z.array(KeyRow),
       tsa: z.array(z.object({ name: z.string(), independent: z.boolean(), rootPem: z.string() })),
     }),

@@ -7,6 +7,7 @@ import {
   fact,
   type KeyPurpose,
   logOrigin,
+  type NoteVerifier,
   verifierText,
 } from '@attestry/contracts'
 import type { KeyRow } from '@attestry/contracts/http'
@@ -86,6 +87,14 @@ export function signerRing(ring: readonly KeyRow[], presentPem: string): string 
   return ring.some((key) => key.purpose === 'bundle' && key.fingerprint === present)
     ? writeRing(windows)
     : writeRing([{ pem: presentPem, from: null, until: null }, ...windows])
+}
+
+/** `checkpoint.vkey` of the tenant. The present verifier stands first even before it was adopted. */
+export function verifierRing(ring: readonly KeyRow[], present: NoteVerifier): string {
+  const lines = ring.flatMap(({ purpose, publicKey }) =>
+    purpose === 'checkpoint' && publicKey !== null ? [publicKey] : [],
+  )
+  return [...new Set([verifierText(present), ...lines])].map((line) => `${line}\n`).join('')
 }
 
 /** The name of a tenant's log, from the first event of its chain. */

@@ -9,7 +9,6 @@ import {
   KeyPurpose,
   ReportFormat,
   type ReportType,
-  verifierText,
 } from '@attestry/contracts'
 import { type BundleRow, evidenceHttp } from '@attestry/contracts/http'
 import {
@@ -33,7 +32,7 @@ import { bundlePath } from './bundle-folder.ts'
 import { readRetention } from './audit/retention.ts'
 import { buildCommand, bundleLife, requestBundle, resumeBundle } from './bundle-life.ts'
 import { bundleHmacKey } from './hmac.ts'
-import { adoptKeys, originOf, readKeys, signerRing } from './key-ring.ts'
+import { adoptKeys, originOf, readKeys, signerRing, verifierRing } from './key-ring.ts'
 import type { EvidenceKeys } from './keys.ts'
 import { reportHandlers } from './report-routes.ts'
 import { scopeHandlers } from './scope-routes.ts'
@@ -322,7 +321,7 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
           pem: signer.publicKeyPem,
         },
         signerPem: signerRing(ring, signer.publicKeyPem),
-        checkpointVerifier: verifierText(checkpoint.verifier(origin)),
+        checkpointVerifiers: verifierRing(ring, checkpoint.verifier(origin)),
         ring,
         tsa: authorities.map((a) => ({ name: a.name, independent: a.independent, rootPem: a.rootsPem })),
       }

@@ -130,11 +130,11 @@ describe('a bundle', () => {
     const bytes = new Uint8Array(await response.arrayBuffer())
     const keys = (await (await call('GET', '/api/evidence/keys')).json()) as {
       signerPem: string
-      checkpointVerifier: string
+      checkpointVerifiers: string
     }
     const verdict = await verifyBundle(bytes, {
       signerPublicKeyPem: keys.signerPem,
-      checkpointVerifiers: keys.checkpointVerifier,
+      checkpointVerifiers: keys.checkpointVerifiers,
       rederive,
       tsaRootsPem: tsa.rootPem,
       now: new Date(),

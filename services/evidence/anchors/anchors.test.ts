@@ -150,7 +150,7 @@ const chainOf = async () => {
 const One = CheckpointRow.extend({ note: z.string(), token: z.string().nullable() })
 const Keys = z.object({
   signerPem: z.string(),
-  checkpointVerifier: z.string(),
+  checkpointVerifiers: z.string(),
   ring: z.array(z.object({ purpose: z.string(), fingerprint: z.string(), until: z.string().nullable() })),
 })
 
@@ -163,7 +163,7 @@ describe('an anchor', () => {
     const { note, token, size } = await json(`/checkpoints/${newest.size}`, One)
     const opened = openNote(note)
     if ('problem' in opened) throw new Error(opened.problem)
-    const verifier = readVerifier(sha256, (await json('/keys', Keys)).checkpointVerifier)
+    const verifier = readVerifier(sha256, (await json('/keys', Keys)).checkpointVerifiers.trim())
     if (verifier === null) throw new Error('the verifier must be read')
     expect(opened.checkpoint).toMatchObject({ size, origin: verifier.name })
     const [signature] = opened.signatures
@@ -324,7 +324,9 @@ describe('the ring', () => {
     expect(keys).toHaveLength(2)
     expect(keys[0]?.until).toBeNull()
     expect(keys[1]?.until).toBe(keys[0]?.from)
-    expect(after.checkpointVerifier).not.toBe(before.checkpointVerifier)
+    // What was signed with the old key must go on verifying with what is handed over now.
+    expect(after.checkpointVerifiers).toMatch(/^\S+\n\S+\n$/)
+    expect(after.checkpointVerifiers.endsWith(`\n${before.checkpointVerifiers}`)).toBe(true)
     expect(Problem.parse(await (await call('POST', '/keys/session/rotate')).json()).code).toBe(
       'no-such-purpose',
     )

@@ -72,25 +72,21 @@ export function Handover() {
                   signer.pub
                 </button>
               </div>
-              <Show when={known().checkpointVerifier}>
-                {(line) => (
-                  <div class="handed">
-                    <p>
-                      <strong>checkpoint.vkey</strong>{' '}
-                      <span class="faint">the log’s key: who signed the checkpoints</span>
-                    </p>
-                    <button
-                      type="button"
-                      class="button"
-                      data-kind="plain"
-                      onClick={() => save('checkpoint.vkey', `${line()}\n`)}
-                    >
-                      <Download size={14} aria-hidden="true" />
-                      checkpoint.vkey
-                    </button>
-                  </div>
-                )}
-              </Show>
+              <div class="handed">
+                <p>
+                  <strong>checkpoint.vkey</strong>{' '}
+                  <span class="faint">the log’s keys: who signed the checkpoints</span>
+                </p>
+                <button
+                  type="button"
+                  class="button"
+                  data-kind="plain"
+                  onClick={() => save('checkpoint.vkey', known().checkpointVerifiers)}
+                >
+                  <Download size={14} aria-hidden="true" />
+                  checkpoint.vkey
+                </button>
+              </div>
               <For each={known().tsa}>
                 {(tsa, i) => (
                   <div class="handed">

@@ -41,7 +41,7 @@ export function VerifyBundle() {
         bundle: file,
         signer: text(signer(), known?.signerPem),
         roots: text(roots(), known?.tsa.map(({ rootPem }) => rootPem).join('\n')),
-        checkpoint: text(checkpoint(), known?.checkpointVerifier),
+        checkpoint: text(checkpoint(), known?.checkpointVerifiers),
         against: against() ?? null,
         from: '',
         to: '',

@@ -180,8 +180,8 @@ export function makeHandlers(world: World): Handlers {
         },
         signerPem:
           'Used: 2026-01-01T00:00:00.000Z to -\n-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n-----END PUBLIC KEY-----\n',
-        checkpointVerifier:
-          'attestry/contoso/abababababababab+01020304+AQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH',
+        checkpointVerifiers:
+          'attestry/contoso/abababababababab+01020304+AQcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n',
         ring: [],
         tsa: [
           {

@@ -270,6 +270,19 @@ export const rotationHttp = endpoints({
     reply: null,
     refusals: { 'no-such-policy': 'not-found' },
   },
+  showWebhookKey: {
+    method: 'POST',
+    path: '/api/rotation/policies/{policy}/webhook-key',
+    summary:
+      'The key under which notices to the owner’s webhook are signed, for the receiver; recorded as an act.',
+    roles: OPERATORS,
+    reauthenticate: true,
+    reply: z.object({
+      /** 32 bytes in hexadecimal; HMAC-SHA-256 of `<seconds>.<body>` under them is the `v1` of `x-attestry-signature`. */
+      key: z.string(),
+    }),
+    refusals: { 'no-such-policy': 'not-found', 'no-webhook': 'conflict' },
+  },
   listSelectors: {
     method: 'GET',
     path: '/api/rotation/selectors',

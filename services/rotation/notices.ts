@@ -143,7 +143,7 @@ export function noticeCommand(host: Host, options: NoticeOptions): Command {
         policy,
         credential: subject.name,
         at,
-        ...(options.publicUrl ? { link: `${options.publicUrl}/rotations/${rotation}` } : {}),
+        ...(options.publicUrl ? { link: new URL(`/rotation/${rotation}`, options.publicUrl).href } : {}),
       }
       try {
         if (channel === 'webhook' && owner.webhook)

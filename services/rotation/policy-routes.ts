@@ -24,6 +24,7 @@ type Some = Pick<
   | 'savePolicy'
   | 'revisePolicy'
   | 'disablePolicy'
+  | 'showWebhookKey'
   | 'listSelectors'
   | 'saveSelector'
   | 'disableSelector'
@@ -48,7 +49,7 @@ export const policyOfStream = (events: readonly EventOf[]): PolicyState | null =
 const LOOK_MS = 15_000
 
 /** Handlers of policies, selectors and matches. */
-export function policyHandlers(parts: DriveParts): Some {
+export function policyHandlers(parts: DriveParts, webhookKeyOf: (policy: string) => Uint8Array): Some {
   const { host } = parts
 
   /** What is wrong with terms for a credential, by what is known and by what the cloud says; null: nothing. */
@@ -197,6 +198,14 @@ export function policyHandlers(parts: DriveParts): Some {
           ? [fact('rotation.policy-disabled', { policy: params.policy })]
           : noSuchPolicy(),
       )) ?? undefined,
+
+    showWebhookKey: async ({ who, params }) => {
+      const state = policyOfStream(await host.stream(who.tenant, params.policy))
+      if (!state) return noSuchPolicy()
+      if (!state.settings.owner?.webhook)
+        return refuse('no-webhook', 'The owner of this policy is told by no webhook.')
+      return { key: webhookKeyOf(params.policy).toHex() }
+    },
 
     listSelectors: ({ who }) =>
       host.tx(who.tenant, async (tx) => ({

@@ -45,6 +45,7 @@ export function rotationRoutes(
   guard: Guard,
   /** Rotations that people may ask for in a month; null is no limit. */
   manualLimit: () => Promise<number | null>,
+  webhookKeyOf: (policy: string) => Uint8Array,
 ) {
   const { host } = parts
 
@@ -119,7 +120,7 @@ export function rotationRoutes(
     )
 
   const handlers: Handlers<typeof rotationHttp> = {
-    ...policyHandlers(parts),
+    ...policyHandlers(parts, webhookKeyOf),
 
     planRotation: async ({ who, body, address, correlation, signal }) => {
       const rotation = host.ids.opaque('rotation')

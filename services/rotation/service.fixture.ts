@@ -151,6 +151,7 @@ export async function shop(options: ShopOptions = {}): Promise<Shop> {
           rotationService(host, guard, {
             ...azureRotation({ endpoint: twin.url, env }),
             secretKey: new Secret('an install key of more than thirty-two characters'),
+            publicUrl: 'https://attestry.example/',
             ...(options.manualLimit ? { manualLimit: options.manualLimit } : {}),
             proof: { successes: 2, overMs: 0, giveUpMs: 20_000 },
           }),

@@ -9,7 +9,7 @@ import { dueSchedule, planDueCommand } from './due.ts'
 import { azureIssuers } from './issuers/azure.ts'
 import type { Issuers, Work } from './issuers/issuer.ts'
 import { matchCommand, matchReaction } from './match.ts'
-import { noticeCommand, noticeReaction } from './notices.ts'
+import { noticeCommand, noticeReaction, webhookKey } from './notices.ts'
 import { rotationRoutes, writesOn } from './routes.ts'
 import { rotationView } from './views.ts'
 
@@ -51,6 +51,7 @@ export function rotationService(host: Host, guard: Guard, options: RotationOptio
     macKey: bytes(master, 'rotation/v1 values'),
     ...(options.proof ? { proof: options.proof } : {}),
   }
+  const noticeKey = bytes(master, 'rotation/v1 notices')
   /** Something may be begun: licensed, and switched on. What runs finishes whatever happens to either. */
   const allowed = async (tenant: string): Promise<boolean> =>
     (await guard.entitled('cloud-writes')) &&
@@ -61,7 +62,9 @@ export function rotationService(host: Host, guard: Guard, options: RotationOptio
     // Mostly waiting: for a directory to know a new credential, for a vault, for a site.
     commandsAtOnce: 100,
     schema: new URL('./schema/', import.meta.url),
-    fetch: rotationRoutes(parts, guard, options.manualLimit ?? (() => Promise.resolve(null))),
+    fetch: rotationRoutes(parts, guard, options.manualLimit ?? (() => Promise.resolve(null)), (policy) =>
+      webhookKey(noticeKey, policy),
+    ),
     commands: [
       advanceCommand(parts),
       planDueCommand(parts, allowed),
@@ -70,7 +73,7 @@ export function rotationService(host: Host, guard: Guard, options: RotationOptio
         mailUrl: options.mailUrl,
         mailFrom: options.mailFrom,
         publicUrl: options.publicUrl,
-        masterKey: bytes(master, 'rotation/v1 notices'),
+        masterKey: noticeKey,
         loopback: host.origin === 'demo',
       }),
     ],

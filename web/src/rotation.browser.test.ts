@@ -96,6 +96,13 @@ test('a policy is planned, asked for, followed live, paused, and rolled back', {
     await sound(part)
   }
 
+  // Who sets up the owner's webhook needs the key to check what comes.
+  await page.goto(`${server.url}/rotation?part=policies`)
+  await page.getByRole('link', { name: 'Policy of contoso-hr-feed' }).click()
+  await page.getByRole('button', { name: 'Show the key' }).click()
+  await page.getByRole('button', { name: 'Copy webhook key' }).waitFor()
+  await sound('webhook')
+
   // Whoever may only look is offered nothing, and told who may.
   await using other = await visit(browser, rolledBack, { theme: 'dark', width: 390 })
   await signIn(other.page, 'vera viewer', 'only looking around')

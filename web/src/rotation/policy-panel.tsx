@@ -19,6 +19,7 @@ import { Advice } from './one.tsx'
 import { PlanNow } from './plan-now.tsx'
 import { PolicyForm } from './policy-form.tsx'
 import { KINDS, STAGES } from './words.ts'
+import { WebhookKey } from './webhook-key.tsx'
 import { type Settings, whyNot } from './why-not.ts'
 
 /** One policy: why it runs or not, its terms, which secret holds the credential, and what can be done. */
@@ -134,6 +135,7 @@ export function PolicyPanel(props: { policy: string; settings: Settings | undefi
 }
 
 function Terms(props: { row: PolicyRow }) {
+  const { may } = useSession()
   const settings = () => props.row.settings
   return (
     <Facts
@@ -175,6 +177,12 @@ function Terms(props: { row: PolicyRow }) {
             : [settings().owner?.name, settings().owner?.mail, settings().owner?.webhook]
                 .filter(Boolean)
                 .join(', '),
+        ],
+        [
+          'Webhook key',
+          settings().owner?.webhook && may(api.rotation.showWebhookKey) ? (
+            <WebhookKey policy={props.row.policy} />
+          ) : null,
         ],
         ['Made by', props.row.selector === null ? null : 'a selector'],
         ['Credential', <a href={`/inventory?asset=${props.row.credential}`}>in the inventory</a>],

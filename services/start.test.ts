@@ -136,6 +136,17 @@ describe('a start that meets something else than it needs', () => {
     }
   })
 
+  test('says that SECRET_KEY is another one than the install was made with', async () => {
+    await using database = await testDatabase()
+    expect(await stopped(main(['gateway'], variablesFor(database)))).toBe(0)
+    const { code, says } = await refusal(['gateway'], {
+      ...variablesFor(database),
+      SECRET_KEY: 'another key of the tests, as long as it must be',
+    })
+    expect(code).toBe(1)
+    expect(says).toMatch(/SECRET_KEY is not the one this install was made with. Set that one again\.\n$/)
+  })
+
   test('says that the database cannot be reached, or refuses the password', async () => {
     await using database = await testDatabase()
     const wrong = new URL(database.url)

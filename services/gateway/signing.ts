@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
 import { fact, INSTALL } from '@attestry/contracts'
-import { type Host, iso, type Secret, SIGNING_KEYS, type SigningKey } from '@attestry/kit'
+import { Denied, type Host, iso, type Secret, SIGNING_KEYS, type SigningKey } from '@attestry/kit'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import * as z from 'zod'
 
@@ -29,7 +29,7 @@ export function seal(
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64')
 }
 
-/** @throws Error when the secret is another one, or the text was changed */
+/** @throws {Denied} when the secret is another one, or the text was changed */
 export function unseal(sealed: string, label: string, secretKey: Secret): string {
   const bytes = Buffer.from(sealed, 'base64')
   const decipher = createDecipheriv('aes-256-gcm', sealingKey(secretKey), bytes.subarray(0, NONCE_BYTES), {
@@ -42,8 +42,9 @@ export function unseal(sealed: string, label: string, secretKey: Secret): string
       decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
     )
   } catch (cause) {
-    throw new Error(
-      'the key that signs sign-in tokens cannot be opened: SECRET_KEY is not the one this install was made with',
+    throw new Denied(
+      'other-secret-key',
+      'The key that signs sign-in tokens cannot be opened: SECRET_KEY is not the one this install was made with. Set that one again.',
       { cause },
     )
   }
@@ -59,7 +60,7 @@ const privateKeyOf = async (jwk: JWK): Promise<CryptoKey> => {
 
 /**
  * The key that signs, made and published at the first start.
- * @throws Error when SECRET_KEY is not the one that the key was sealed with
+ * @throws {Denied} when SECRET_KEY is not the one that the key was sealed with
  */
 export async function openSigningKey(
   host: Host,

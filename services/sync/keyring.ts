@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
-import { type Clock, type Ids, iso, Secret, type Tx } from '@attestry/kit'
+import { type Clock, Denied, type Ids, iso, Secret, type Tx } from '@attestry/kit'
 
 /*
  * What has to be stored and must never be seen: credentials of targets, and the key of the digests. Each is sealed
@@ -56,8 +56,17 @@ export function createKeyring(secretKey: Secret, clock: Clock, ids: Ids): Keyrin
     new Uint8Array(hkdfSync('sha256', secretKey.reveal(), 'attestry sync key ring', tenant, 32))
   const about = (tx: Tx, kind: string, name: string) => `${kind}\0${tx.tenant}\0${name}`
 
-  const unwrapped = (tx: Tx, { key, nonce, wrapped }: RingRow) =>
-    decrypt(wrapping(tx.tenant), nonce, wrapped, about(tx, 'ring', key))
+  const unwrapped = (tx: Tx, { key, nonce, wrapped }: RingRow) => {
+    try {
+      return decrypt(wrapping(tx.tenant), nonce, wrapped, about(tx, 'ring', key))
+    } catch (cause) {
+      throw new Denied(
+        'other-secret-key',
+        'Stored credentials cannot be opened: SECRET_KEY is not the one this install was made with. Set that one again.',
+        { cause },
+      )
+    }
+  }
 
   async function addKey(tx: Tx): Promise<{ key: string; bytes: Uint8Array }> {
     const key = ids.opaque('ringkey')

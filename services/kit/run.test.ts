@@ -16,7 +16,7 @@ const schema = new URL('./schema-for-tests/', import.meta.url)
 /** Counts scans in a table, and sends itself a command when one starts; the command completes the scan. */
 function counting(
   name: string,
-  options: { fail?: () => Error | null; work?: () => Promise<void>; gate?: Promise<void> } = {},
+  options: { fail?: (event: EventOf) => Error | null; work?: () => Promise<void>; gate?: Promise<void> } = {},
 ) {
   return {
     name,
@@ -49,7 +49,7 @@ function counting(
           name: 'finish',
           on: ['discovery.scan-started'],
           react: (event: EventOf) => {
-            const failure = options.fail?.()
+            const failure = options.fail?.(event)
             if (failure) return Promise.reject(failure)
             return Promise.resolve({
               send: [
@@ -258,6 +258,35 @@ describe('a hosted service', () => {
     await t.settle()
     expect(tries).toBe(3)
     expect((await seen(host)).map((r) => r.type)).toEqual(['discovery.scan-started', 'discovery.scan-failed'])
+  })
+
+  test('stuck work that fails again says why now, and keeps nobody else’s from being tried', async () => {
+    let poisoned: readonly number[] = []
+    let reason = 'poison'
+    const t = await hosting({
+      services: [
+        counting('discovery', {
+          fail: (event) => (poisoned.includes(event.seq) ? new Error(`${reason} at ${event.seq}`) : null),
+        }),
+      ],
+    })
+    const host = t.host('discovery')
+    const { seq } = await host.head('acme')
+    poisoned = [seq + 1, seq + 2]
+    await start(host)
+    await start(host)
+    await expect.poll(() => t.running.stuck('acme')).toHaveLength(2)
+    await t.settle()
+    const [first, second] = poisoned
+    reason = 'still poison'
+    poisoned = [first ?? 0]
+    for (const { id } of await t.running.stuck('acme')) await t.running.replay('acme', 'discovery', id)
+    await expect
+      .poll(async () => (await t.running.stuck('acme')).map((s) => s.reason))
+      .toEqual([`still poison at ${first}`])
+    await t.settle()
+    const done = await host.tx('acme', (tx) => host.commands(tx, [`finish-${first}`, `finish-${second}`]))
+    expect(done).toMatchObject([{ id: `finish-${second}`, state: 'done' }])
   })
 
   test('refuses a fact that its schema does not know, and another context’s event', async () => {

@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fact, type EventOf } from '@attestry/contracts'
 import { afterEach, describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import type { Bus, BusMessage } from './bus/bus.ts'
-import { Transient } from './failure.ts'
+import { type Bus, type BusMessage, MESSAGE_TOO_LARGE } from './bus/bus.ts'
+import { Denied, Transient } from './failure.ts'
 import { folded } from './folded.ts'
 import { losingBus, testHost, type TestHost } from './for-tests.ts'
 import { command, type Host, type Service } from './service.ts'
@@ -233,6 +233,36 @@ describe('a hosted service', () => {
     ])
     expect(settled).toEqual(['completed'])
     expect((await seen(host)).filter(({ type }) => type === 'discovery.scan-started')).toHaveLength(2)
+  })
+
+  test('relays what comes behind an event that no message can carry', async () => {
+    const published: string[] = []
+    const narrow: Bus = {
+      ...losingBus,
+      // As the bus does: those before the one that is too large have gone.
+      publish: (_topic, messages) => {
+        for (const { body, id } of messages) {
+          if (body.length > 262_144)
+            return Promise.reject(new Denied(MESSAGE_TOO_LARGE, `${id} is too large`))
+          published.push(id)
+        }
+        return Promise.resolve()
+      },
+    }
+    const t = await hosting({ services: [counting('discovery')], bus: narrow, sweepMs: null })
+    const host = t.host('discovery')
+    const failed = fact('discovery.scan-failed', {
+      scan: SCAN,
+      environment: 'env-00000001',
+      reason: 'error',
+      // Committed, so its text stands beside the envelope, whose length alone the ledger bounds.
+      detail: 'x'.repeat(300_000),
+    })
+    await host.append('acme', { stream: SCAN, expected: 'any', facts: [started, failed, started], by, cause })
+    const [before, large, after] = await host.stream('acme', SCAN)
+    await expect.poll(() => published).toContain(after?.id)
+    expect(published).toContain(before?.id)
+    expect(published).not.toContain(large?.id)
   })
 
   test('tries Transient work again and sets a bug aside where an operator can replay it', async () => {

@@ -32,6 +32,7 @@ export function whyNotStarted(error: unknown): string | null {
     )
   if (REFUSED_CONNECTION.test(code))
     return `DATABASE_URL: Postgres refuses the connection: ${messageOf(error)}`
+  if (code === 'bus-configuration') return messageOf(error)
   if (code === MISSING_RIGHT)
     return `${messageOf(error)}. Set DATABASE_ADMIN_URL to a role that may create schemas and roles.`
   return null

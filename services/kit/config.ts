@@ -60,7 +60,14 @@ export const variables = {
   ),
   SERVICE_BUS_CONNECTION: secretVariable(
     'Connection string of an Azure Service Bus namespace or its emulator; or set SERVICE_BUS_NAMESPACE',
-    secretText(10).optional(),
+    z
+      .string()
+      .regex(
+        /(^|;)Endpoint=sb:\/\/[^;]/i,
+        'must be a connection string: Endpoint=sb://…;SharedAccessKeyName=…',
+      )
+      .transform((text) => new Secret(text))
+      .optional(),
   ),
   SERVICE_BUS_NAMESPACE: variable(
     'Host name of a Service Bus namespace, reached with the managed identity: name.servicebus.windows.net',
@@ -284,6 +291,11 @@ export function readConfiguration(env: Readonly<Record<string, string | undefine
         variable: 'SERVICE_BUS_NAMESPACE',
         message: 'is missing, and so is SERVICE_BUS_CONNECTION: one of the two says where the bus is',
       })
+  if (values['SERVICE_BUS_CONNECTION'] && values['SERVICE_BUS_NAMESPACE'])
+    problems.push({
+      variable: 'SERVICE_BUS_NAMESPACE',
+      message: 'is set, and so is SERVICE_BUS_CONNECTION: only one of the two says where the bus is',
+    })
   if (values['ATTESTRY_AUDIT_WEBHOOK'] && !values['ATTESTRY_AUDIT_WEBHOOK_KEY'])
     if (!problems.some((p) => p.variable === 'ATTESTRY_AUDIT_WEBHOOK_KEY'))
       problems.push({

@@ -94,7 +94,7 @@ describe('a start that is told too little or something wrong', () => {
     await using database = await testDatabase()
     const { code, says } = await refusal(['licensing'], {
       ...variablesFor(database),
-      SERVICE_BUS_CONNECTION: 'Endpoint=hunter4;Key=hunter5',
+      SERVICE_BUS_CONNECTION: 'Endpoint=sb://bus.example/;Key=hunter5',
     })
     expect(code).toBe(1)
     expect(says.trim()).toBe('SERVICE_BUS_CONNECTION is no Service Bus connection string.')
@@ -215,9 +215,10 @@ describe('a start that meets something else than it needs', () => {
 describe('an embedded start', () => {
   test('survives kill -9 at any moment, refuses a second one, goes on without a licence service, and leaves no process behind', async () => {
     const home = await mkdtemp(join(tmpdir(), 'attestry-embedded-'))
-    const start = () =>
+    const start = (variables: Readonly<Record<string, string>> = {}) =>
       main(['--embedded', '--free-ports', '--state', home, '--estate', 'workshop'], {
         ATTESTRY_LOG_LEVEL: 'warn',
+        ...variables,
       })
     const family = new Set<number>()
     const look = async (program: Program) => {
@@ -236,7 +237,14 @@ describe('an embedded start', () => {
         await early.kill()
         await gone()
       }
-      const whole = start()
+      // Of another install, in the shell that it is started from.
+      const whole = start({
+        SERVICE_BUS_NAMESPACE: 'elsewhere.servicebus.windows.net',
+        DATABASE_ADMIN_URL: 'postgres://elsewhere@127.0.0.1:9/elsewhere',
+        AZURE_TENANT_ID: 'elsewhere',
+        AZURE_CLIENT_ID: 'elsewhere',
+        AZURE_CLIENT_SECRET: 'elsewhere',
+      })
       await whole.says(/is ready at http:\/\/127\.0\.0\.1:\d+ .*\(DEMONSTRATION\)/)
       // In a file for its owner alone, and not where a service manager would log it.
       const firstSignIn = join(home, 'first-sign-in.txt')

@@ -62,6 +62,9 @@ try {
       signal: stopping.signal,
     })
     stopEmbedded = embedded.stop
+    // What names another database, bus or identity is meant for an install that brings none of its own.
+    for (const name of Object.keys(environment))
+      if (/^(DATABASE_|SERVICE_BUS_|AZURE_)/.test(name)) delete environment[name]
     if (embedded.unlicensed !== null)
       console.error(`This demonstration runs without a licence service. ${embedded.unlicensed}`)
     Object.assign(

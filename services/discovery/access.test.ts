@@ -81,6 +81,21 @@ describe('access over the wire', () => {
     expect(httpStatusOf(failure)).toBe(429)
   })
 
+  test('asks again where an answer does not come, and gives up in the end', async () => {
+    const access = azureAccess({ endpoint: twin.url, env: env(), random: () => 0, answerWithinMs: 400 })
+    const client = new SecretClient(VAULT, access.credential, access.clientOptions())
+    const listing = { operation: 'keyvault.secrets.list', trouble: { kind: 'hang' } } as const
+    twin.faults.add({ ...listing, times: 1 })
+    expect(await names(client)).toContain('card-vault-hmac')
+    twin.faults.add({ operation: 'entra.token', times: 1, trouble: { kind: 'hang' } })
+    expect((await access.credential.getToken('https://graph.microsoft.com/.default'))?.token).toBeTruthy()
+    const remove = twin.faults.add(listing)
+    const failure = await names(client).catch(azureFailure)
+    remove()
+    expect(failure).toBeInstanceOf(Transient)
+    expect(String(failure)).toContain('ETIMEDOUT')
+  })
+
   test('renews a token that the far side holds for expired, once, for clients that have it too', async () => {
     const { access, client } = clientOf()
     const other = new SecretClient(VAULT, access.credential, access.clientOptions())

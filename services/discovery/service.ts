@@ -113,11 +113,12 @@ export function discoveryService(host: Host, guard: Guard, options: DiscoveryOpt
             last_at: string | null
           }>(
             `select e.environment, e.every_hours, e.connected_at,
-               (select max(r.requested_at) from scan_request r
-                where r.tenant = e.tenant and r.environment = e.environment) as last_at
+               (select max(r.requested_at) from scan_request r where r.tenant = e.tenant
+                and r.environment = e.environment and r.requested_at <= $2) as last_at
              from environments e
              where e.tenant = $1 and e.disconnected_at is null and e.every_hours is not null`,
-            [tx.tenant],
+            // A request of a time to come is of a clock that was ahead: no reason to wait for that time.
+            [tx.tenant, iso(now)],
           )
           const opaque = await host.opaque(tx.tenant)
           const sends: Send[] = []
@@ -131,7 +132,8 @@ export function discoveryService(host: Host, guard: Guard, options: DiscoveryOpt
             const scan = opaque('scan', `${environment} ${iso(due)}`)
             await tx.rows(
               `insert into scan_request (tenant, scan, environment, trigger, requested_at)
-               values ($1, $2, $3, 'schedule', $4) on conflict do nothing`,
+               values ($1, $2, $3, 'schedule', $4)
+               on conflict (tenant, scan) do update set requested_at = excluded.requested_at`,
               [tx.tenant, scan, environment, iso(now)],
             )
             sends.push(

@@ -7,6 +7,7 @@ import {
   type PipelinePolicy,
   type PipelineRequest,
   type PipelineResponse,
+  RestError,
 } from '@azure/core-rest-pipeline'
 import {
   ClientCertificateCredential,
@@ -42,6 +43,8 @@ export interface AzureAccessOptions {
   readonly httpClient?: HttpClient
   /** Between 0 and 1; spreads retries so that clients do not come back together. */
   readonly random?: () => number
+  /** How long one request may go without its whole answer. @default 90000 */
+  readonly answerWithinMs?: number
 }
 
 /** Attempts after a 429 that does not say when to come back: 0.25 + 0.5 + 1 + 2 + 4 s at most. */
@@ -50,6 +53,12 @@ const THROTTLE_BASE_MS = 250
 
 /** The SDK's own retries: 429 with Retry-After, 408, 5xx and dropped connections. */
 const RETRIES = { maxRetries: 3, retryDelayInMs: 250, maxRetryDelayInMs: 4000 }
+
+/**
+ * A request without an answer for so long is given up: the SDKs themselves wait for ever. More than any operation
+ * takes, and more than whoever bounds a whole call gives it, so that the SDKs do not repeat what that one gave up.
+ */
+const ANSWER_WITHIN_MS = 90_000
 
 /** A token this close to its end is not used any more. */
 const TOKEN_MARGIN_MS = 120_000
@@ -89,6 +98,32 @@ const signalOf = (request: PipelineRequest): AbortSignal => {
   given?.addEventListener('abort', () => own.abort())
   return own.signal
 }
+
+/** Gives up a request whose answer does not come: as a broken connection, which the SDKs try again. */
+const impatientHttpClient = (inner: HttpClient, withinMs: number): HttpClient => ({
+  async sendRequest(request) {
+    const asked = signalOf(request)
+    const ending = new AbortController()
+    const end = () => ending.abort(asked.reason)
+    let late = false
+    // Not AbortSignal.timeout(): the timers of thousands of requests would stay until their time.
+    const timer = setTimeout(() => {
+      late = true
+      ending.abort()
+    }, withinMs)
+    asked.addEventListener('abort', end, { once: true })
+    if (asked.aborted) end()
+    try {
+      return { ...(await inner.sendRequest({ ...request, abortSignal: ending.signal })), request }
+    } catch (error) {
+      if (!late || asked.aborted) throw error
+      throw new RestError(`No answer within ${withinMs / 1000} s`, { code: 'ETIMEDOUT', request })
+    } finally {
+      clearTimeout(timer)
+      asked.removeEventListener('abort', end)
+    }
+  },
+})
 
 /**
  * Tries again, with growing and jittered pauses, where a service answers 429 and does not say how long to wait:
@@ -316,8 +351,9 @@ export function azureAccess({
   env,
   httpClient,
   random = Math.random,
+  answerWithinMs = ANSWER_WITHIN_MS,
 }: AzureAccessOptions): AzureAccess {
-  const inner = httpClient ?? createDefaultHttpClient()
+  const inner = impatientHttpClient(httpClient ?? createDefaultHttpClient(), answerWithinMs)
   const client = endpoint === undefined ? inner : routedHttpClient(endpoint, inner)
   const shelf = tokenShelf(() => azureCredential(env, client, endpoint !== undefined), env['AZURE_CLIENT_ID'])
   let calls = 0

@@ -60,7 +60,14 @@ export const variables = {
   ),
   SERVICE_BUS_CONNECTION: secretVariable(
     'Connection string of an Azure Service Bus namespace or its emulator; or set SERVICE_BUS_NAMESPACE',
-    secretText(10).optional(),
+    z
+      .string()
+      .regex(
+        /(^|;)Endpoint=sb:\/\/[^;]/i,
+        'must be a connection string: Endpoint=sb://…;SharedAccessKeyName=…',
+      )
+      .transform((text) => new Secret(text))
+      .optional(),
   ),
   SERVICE_BUS_NAMESPACE: variable(
     'Host name of a Service Bus namespace, reached with the managed identity: name.servicebus.windows.net',

@@ -305,6 +305,18 @@ describe('a reaction', () => {
     expect(await c.cursor()).toBe(21)
   })
 
+  test('that gets over an event at a later try leaves no stuck work behind, to be done a second time', async () => {
+    let failures = 2
+    const c = consuming('reaction', {
+      fail: (e) => (e.seq === 5 && failures-- > 0 ? new Error('a moment’s trouble') : null),
+    })
+    for (let n = 0; n < 2; n++) expect(await c.deliver(ledger)).toBe(false)
+    expect((await c.stuck()).map((s) => [s.seq, s.attempts])).toEqual([[5, 2]])
+    expect(await c.deliver(ledger)).toBe(true)
+    expect(await c.applied()).toEqual([2, 5, 13])
+    expect(await c.stuck()).toEqual([])
+  })
+
   test('sets aside an event that it cannot even read, and goes on behind it', async () => {
     const c = consuming('reaction')
     const unreadable = placed(5, 2, { resource: 7 })

@@ -122,6 +122,9 @@ async function opened(events: readonly Placed[]): Promise<EventOf[]> {
   return all
 }
 
+const stuckId = (consumer: Consumer, context: string, seq: number): string =>
+  `${consumerName(consumer)}:${context}:${seq}`
+
 /** Records that an event cannot be digested; the same event again only raises the count. */
 async function setAside(
   host: ConsumerHost,
@@ -142,7 +145,7 @@ async function setAside(
        returning attempts`,
       [
         event.tenant,
-        `${name}:${context}:${event.seq}`,
+        stuckId(consumer, context, event.seq),
         name,
         context,
         event.seq,
@@ -154,11 +157,18 @@ async function setAside(
   })
 }
 
+/** Forgets what a fold had stalled on, once it is past it. */
 const clearAside = (tx: Tx, consumer: Consumer, context: string, upTo: number) =>
-  tx.rows(
-    'delete from stuck where tenant = $1 and consumer = $2 and context = $3 and seq <= $4 and $5::text = $6::text',
-    [tx.tenant, consumerName(consumer), context, upTo, consumer.kind, 'fold'],
-  )
+  tx.rows('delete from stuck where tenant = $1 and consumer = $2 and context = $3 and seq <= $4', [
+    tx.tenant,
+    consumerName(consumer),
+    context,
+    upTo,
+  ])
+
+/** Forgets that a reaction had failed on an event. Earlier ones stay: they were passed over. */
+const forget = (tx: Tx, consumer: Consumer, context: string, seq: number) =>
+  tx.rows('delete from stuck where tenant = $1 and id = $2', [tx.tenant, stuckId(consumer, context, seq)])
 
 /**
  * Brings one consumer forward over the events at hand, all of one tenant and context, in seq order.
@@ -269,6 +279,7 @@ async function react(
         const event = open(placed)
         if (event && on.includes(event.type)) await host.carryOut(tx, await reaction.react(event, tx), placed)
         await advance(tx, consumer, context, placed.seq)
+        await forget(tx, consumer, context, placed.seq)
       })
     } catch (error) {
       if (error instanceof Transient) throw error
@@ -294,9 +305,6 @@ export async function replay(
   const event = open(placed)
   await host.tx(tenant, async (tx) => {
     if (event) await host.carryOut(tx, await consumer.reaction.react(event, tx), placed)
-    await tx.rows('delete from stuck where tenant = $1 and id = $2', [
-      tenant,
-      `${consumerName(consumer)}:${context}:${seq}`,
-    ])
+    await forget(tx, consumer, context, seq)
   })
 }

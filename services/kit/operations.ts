@@ -1,6 +1,7 @@
 import { escapeIdentifier, type Pool } from 'pg'
 import { type Clock, iso } from './clock.ts'
 import { consumerName, replay } from './consume.ts'
+import { messageOf, Transient } from './failure.ts'
 import { LEDGER_ROLE } from './ledger/open.ts'
 import { contextHeads } from './ledger/read.ts'
 import type { Member } from './member.ts'
@@ -93,8 +94,8 @@ export function operations(pool: Pool): Operations {
 
 /**
  * Tries what operators asked to be tried again; answers whether they asked. Work that fails once more stays, with its
- * new reason.
- * @throws the failure of the first that fails, after its request was taken back
+ * new reason; where the world is away for a moment it is asked for again.
+ * @throws {Transient} the first of those, after all were tried
  */
 export async function replayAsked(member: Member, tenant: string, clock: Clock): Promise<boolean> {
   const asked = await member.tx(tenant, (tx) =>
@@ -104,6 +105,7 @@ export async function replayAsked(member: Member, tenant: string, clock: Clock):
       [tenant],
     ),
   )
+  let away: Transient | null = null
   for (const { id, consumer: name, context, seq } of asked) {
     if (context === null || seq === null) {
       await member.tx(tenant, async (tx) => {
@@ -117,7 +119,21 @@ export async function replayAsked(member: Member, tenant: string, clock: Clock):
       continue
     }
     const consumer = member.consumers.find((c) => consumerName(c) === name)
-    if (consumer) await replay(member.consumerHost, consumer, tenant, context, seq)
+    if (!consumer) continue
+    try {
+      await replay(member.consumerHost, consumer, tenant, context, seq)
+    } catch (error) {
+      const again = error instanceof Transient
+      if (again) away ??= error
+      else member.log.error({ error, consumer: name, tenant, seq }, 'Stuck work failed again')
+      await member.tx(tenant, (tx) =>
+        tx.rows(
+          `update stuck set replay_asked = $3, reason = $4, attempts = attempts + 1 where tenant = $1 and id = $2`,
+          [tenant, id, again, messageOf(error).slice(0, 500)],
+        ),
+      )
+    }
   }
+  if (away) throw away
   return asked.length > 0
 }

@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fact, type EventOf } from '@attestry/contracts'
 import { afterEach, describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import type { Bus, BusMessage } from './bus/bus.ts'
-import { Transient } from './failure.ts'
+import { type Bus, type BusMessage, MESSAGE_TOO_LARGE } from './bus/bus.ts'
+import { Denied, Transient } from './failure.ts'
 import { folded } from './folded.ts'
 import { losingBus, testHost, type TestHost } from './for-tests.ts'
 import { command, type Host, type Service } from './service.ts'
@@ -16,7 +16,7 @@ const schema = new URL('./schema-for-tests/', import.meta.url)
 /** Counts scans in a table, and sends itself a command when one starts; the command completes the scan. */
 function counting(
   name: string,
-  options: { fail?: () => Error | null; work?: () => Promise<void>; gate?: Promise<void> } = {},
+  options: { fail?: (event: EventOf) => Error | null; work?: () => Promise<void>; gate?: Promise<void> } = {},
 ) {
   return {
     name,
@@ -49,7 +49,7 @@ function counting(
           name: 'finish',
           on: ['discovery.scan-started'],
           react: (event: EventOf) => {
-            const failure = options.fail?.()
+            const failure = options.fail?.(event)
             if (failure) return Promise.reject(failure)
             return Promise.resolve({
               send: [
@@ -235,6 +235,36 @@ describe('a hosted service', () => {
     expect((await seen(host)).filter(({ type }) => type === 'discovery.scan-started')).toHaveLength(2)
   })
 
+  test('relays what comes behind an event that no message can carry', async () => {
+    const published: string[] = []
+    const narrow: Bus = {
+      ...losingBus,
+      // As the bus does: those before the one that is too large have gone.
+      publish: (_topic, messages) => {
+        for (const { body, id } of messages) {
+          if (body.length > 262_144)
+            return Promise.reject(new Denied(MESSAGE_TOO_LARGE, `${id} is too large`))
+          published.push(id)
+        }
+        return Promise.resolve()
+      },
+    }
+    const t = await hosting({ services: [counting('discovery')], bus: narrow, sweepMs: null })
+    const host = t.host('discovery')
+    const failed = fact('discovery.scan-failed', {
+      scan: SCAN,
+      environment: 'env-00000001',
+      reason: 'error',
+      // Committed, so its text stands beside the envelope, whose length alone the ledger bounds.
+      detail: 'x'.repeat(300_000),
+    })
+    await host.append('acme', { stream: SCAN, expected: 'any', facts: [started, failed, started], by, cause })
+    const [before, large, after] = await host.stream('acme', SCAN)
+    await expect.poll(() => published).toContain(after?.id)
+    expect(published).toContain(before?.id)
+    expect(published).not.toContain(large?.id)
+  })
+
   test('tries Transient work again and sets a bug aside where an operator can replay it', async () => {
     let fail: Error | null = new Error('poison')
     let tries = 0
@@ -258,6 +288,35 @@ describe('a hosted service', () => {
     await t.settle()
     expect(tries).toBe(3)
     expect((await seen(host)).map((r) => r.type)).toEqual(['discovery.scan-started', 'discovery.scan-failed'])
+  })
+
+  test('stuck work that fails again says why now, and keeps nobody else’s from being tried', async () => {
+    let poisoned: readonly number[] = []
+    let reason = 'poison'
+    const t = await hosting({
+      services: [
+        counting('discovery', {
+          fail: (event) => (poisoned.includes(event.seq) ? new Error(`${reason} at ${event.seq}`) : null),
+        }),
+      ],
+    })
+    const host = t.host('discovery')
+    const { seq } = await host.head('acme')
+    poisoned = [seq + 1, seq + 2]
+    await start(host)
+    await start(host)
+    await expect.poll(() => t.running.stuck('acme')).toHaveLength(2)
+    await t.settle()
+    const [first, second] = poisoned
+    reason = 'still poison'
+    poisoned = [first ?? 0]
+    for (const { id } of await t.running.stuck('acme')) await t.running.replay('acme', 'discovery', id)
+    await expect
+      .poll(async () => (await t.running.stuck('acme')).map((s) => s.reason))
+      .toEqual([`still poison at ${first}`])
+    await t.settle()
+    const done = await host.tx('acme', (tx) => host.commands(tx, [`finish-${first}`, `finish-${second}`]))
+    expect(done).toMatchObject([{ id: `finish-${second}`, state: 'done' }])
   })
 
   test('refuses a fact that its schema does not know, and another context’s event', async () => {

@@ -107,6 +107,9 @@ export interface Bus {
   close(): Promise<void>
 }
 
+/** Code of `Denied` for a message that no batch can hold; those before it may have gone. */
+export const MESSAGE_TOO_LARGE = 'message-too-large'
+
 /** The lock of a message or session ran out: somebody else may have it by now, so nothing was settled. */
 export class LockLost extends Error {
   override readonly name = 'LockLost'

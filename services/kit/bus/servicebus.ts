@@ -6,7 +6,7 @@ import {
   type ServiceBusSender,
 } from '@azure/service-bus'
 import { Denied } from '../failure.ts'
-import type { Bus, BusMessage, Consumed, DeadLetter } from './bus.ts'
+import { type Bus, type BusMessage, type Consumed, type DeadLetter, MESSAGE_TOO_LARGE } from './bus.ts'
 import { fromWire, mended, toWire, translated } from './message-wire.ts'
 import { runSessions } from './sessions.ts'
 import { closed, runSubscription } from './subscription.ts'
@@ -147,7 +147,7 @@ async function sendInBatches(
       if (batch.tryAddMessage(wire)) continue
     }
     throw new Denied(
-      'message-too-large',
+      MESSAGE_TOO_LARGE,
       `The message ${message.id} is larger than the ${batch.maxSizeInBytes} bytes that '${sender.entityPath}' takes.`,
     )
   }

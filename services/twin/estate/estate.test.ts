@@ -99,10 +99,6 @@ const rules: Record<string, (estate: Estate) => number> = {
     ).length,
   'CIS-RBAC': (estate) => estate.vaults.filter(({ rbac }) => rbac !== true).length,
   'KMS-HSM': (estate) => estate.vaults.filter(({ sku }) => sku !== 'premium').length,
-  VM001: (estate) =>
-    reachable(estate)
-      .flatMap(({ secrets }) => Object.keys(secrets))
-      .filter((name) => !references(estate).has(name)).length,
   VM002: (estate) => literals(estate).length,
   VM003: (estate) =>
     secretsOf(estate).length -

@@ -22,6 +22,9 @@ import { currentTrace, inSpan } from './telemetry.ts'
 /** Events of a walk that are held at once; more of them are not read faster, and hold more memory. */
 const WALK_PAGE = 200
 
+/** Events of a stream that are read at once. */
+const LONGEST_STREAM = 10_000
+
 /** A service's transaction with the client beneath, which only the host sees. */
 export interface ClientTx extends Tx {
   readonly client: PoolClient
@@ -130,8 +133,11 @@ export function createMember(options: MemberOptions): Member {
     },
     stream: async (of, stream, after = 0): Promise<EventOf[]> => {
       const stored = await within(of, ({ tenant, client }) =>
-        readStream(client, { tenant, stream, after, limit: 10_000 }),
+        readStream(client, { tenant, stream, after, limit: LONGEST_STREAM + 1 }),
       )
+      // A decision on a part of a stream would be wrong, and conflict for ever.
+      if (stored.length > LONGEST_STREAM)
+        throw new RangeError(`stream ${stream} has more than ${LONGEST_STREAM} events after ${after}`)
       return stored.map((r) => open(r)).filter((e): e is EventOf => e !== null)
     },
     head: async (tenant) => {

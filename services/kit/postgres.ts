@@ -39,6 +39,9 @@ export const connect = (options: ConnectOptions): Pool => {
     max: options.max ?? 10,
     application_name: options.applicationName ?? 'attestry',
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    // A server whose machine is gone says nothing: the network finds out.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
     stream: () => new BulkSocket(),
     types: {
       getTypeParser: (oid: number, format?: 'text' | 'binary') => {

@@ -167,7 +167,7 @@ export interface Host {
   /** Appends through the coalescing lane. */
   append(tenant: string, append: Append): Promise<Appended | Conflict>
   /**
-   * The events of one stream, oldest first, committed values opened; 10,000 at most. Within a transaction give it in
+   * The events of one stream, oldest first, committed values opened; RangeError above 10,000. Within a transaction give it in
    * place of its tenant: work that holds one connection and waits for a second waits for ever where all do so.
    */
   stream(of: string | Tx, stream: string, after?: number): Promise<EventOf[]>

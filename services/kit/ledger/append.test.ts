@@ -1,6 +1,6 @@
 import { verifyChain } from '@attestry/contracts'
-import { describe, expect, test } from 'vitest'
-import { transaction } from '../postgres.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { connect, transaction } from '../postgres.ts'
 import { AppendDenied, type AppendResult, appendIn } from './append.ts'
 import { createAppender } from './coalesce.ts'
 import { pages, readAfter, readStream } from './read.ts'
@@ -39,6 +39,18 @@ describe('append()', () => {
     const seqs = results.flatMap((r) => (r.ok ? [r.firstSeq, r.lastSeq] : [])).sort((a, b) => a - b)
     expect(seqs).toEqual(Array.from({ length: 128 }, (_, n) => n + 2))
     expect(await walk(fixture, 'acme')).toMatchObject({ ok: true, events: 129, seq: 129, tenant: 'acme' })
+  })
+
+  test('fails all that waits at once when the database is away, not one after the other', async () => {
+    const pool = connect({ url: 'postgres://nobody@127.0.0.1:9/nothing' })
+    const asked = vi.spyOn(pool, 'query')
+    const appender = createAppender({ pool, role: DISCOVERY })
+    const results = await Promise.allSettled(
+      Array.from({ length: 5 }, (_, n) => appender.append(request({ stream: `vault-${n}` }))),
+    )
+    for (const result of results) expect(result).toMatchObject({ reason: { name: 'Transient' } })
+    expect(asked).toHaveBeenCalledTimes(1)
+    await pool.end()
   })
 
   test('several processes write one chain, and several tenants do not wait crosswise', async () => {

@@ -1,4 +1,6 @@
 import type { Pool } from 'pg'
+import { Transient } from '../failure.ts'
+import { sqlState } from '../postgres.ts'
 import { type AppendRequest, type AppendResult, appendAs, type PreparedAppend, prepare } from './append.ts'
 
 export interface AppenderOptions {
@@ -66,6 +68,10 @@ const laneOf = (tenant: string, lanes: number): number => {
   return Math.abs(hash) % lanes
 }
 
+/** Whether nobody reached the database: then each would wait for it again. A deadlock, class 40, is of this batch. */
+const isAway = (error: unknown): boolean =>
+  error instanceof Transient && !sqlState(error.cause)?.startsWith('40')
+
 interface Lane {
   add(prepared: PreparedAppend, signal: AbortSignal | undefined): Promise<AppendResult>
   idle(): Promise<void>
@@ -104,8 +110,8 @@ const createLane = (pool: Pool, role: string, onCommit: AppenderOptions['onCommi
       }
       onCommit?.(new Set(batch.map((item) => item.prepared.request.tenant)))
     } catch (error) {
-      if (batch.length === 1) {
-        batch[0]?.reject(error)
+      if (batch.length === 1 || isAway(error)) {
+        for (const { reject } of batch) reject(error)
         return
       }
       // One bad request fails the whole batch, and nothing of it stands: each is judged by itself.

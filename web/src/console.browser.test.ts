@@ -335,6 +335,36 @@ describe('the command palette', () => {
   })
 })
 
+describe('what somebody types or chooses', () => {
+  test('is kept while the page answers: a blank between two words, and a day that is being changed', async () => {
+    await using seen = await visit(browser, `${server.url}/inventory`)
+    const { page } = seen
+    await signIn(page)
+    const search = page.getByLabel('Search by name')
+    await search.pressSequentially('kv ')
+    await page.waitForURL(/search=kv$/)
+    await settled(page)
+    await search.pressSequentially('pay')
+    expect(await search.inputValue()).toBe('kv pay')
+    await page.getByRole('button', { name: 'Clear' }).click()
+    await page.waitForURL(/inventory$/)
+    expect(await search.inputValue()).toBe('')
+
+    await page.goto(`${server.url}/evidence?build=yes`)
+    await page.getByRole('button', { name: 'Other dates' }).click()
+    const from = page.getByLabel('From', { exact: true })
+    const day = await from.inputValue()
+    await from.fill('')
+    await page.getByText('Choose the first and the last day').waitFor()
+    expect(await page.getByRole('button', { name: 'Build', exact: true }).isDisabled()).toBe(true)
+    await from.fill(day)
+    await page.getByText('recorded as').waitFor()
+    await page.goto(`${server.url}/activity?from=yesterday&to=20260-01-01`)
+    await page.getByText('newest first').waitFor()
+    expect(seen.complaints).toEqual([])
+  })
+})
+
 describe('trouble', () => {
   test('a server in trouble is told as such, with what to do and a way to try again', async () => {
     await using own = await startFixtureServer(built)

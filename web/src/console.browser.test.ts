@@ -363,6 +363,30 @@ describe('what somebody types or chooses', () => {
     await page.getByText('newest first').waitFor()
     expect(seen.complaints).toEqual([])
   })
+
+  test('a verdict is never shown for a file that was chosen since', async () => {
+    await using seen = await visit(browser, `${server.url}/evidence/verify`)
+    const { page } = seen
+    await signIn(page)
+    // The verifier is fetched when it is needed first: until then the verdict waits.
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    await page.route(/assets\/files-[^/]+\.js$/, async (route) => {
+      await released
+      await route.continue()
+    })
+    const chosen = (name: string) => ({ name, mimeType: 'application/zip', buffer: Buffer.from(name) })
+    const verify = page.getByRole('button', { name: 'Verify', exact: true })
+    await page.setInputFiles('.drop input', chosen('first.zip'))
+    await verify.click()
+    await page.locator('[aria-busy=true]').waitFor()
+    await page.setInputFiles('.drop input', chosen('second.zip'))
+    release()
+    await page.locator('[aria-busy=true]').waitFor({ state: 'detached' })
+    await page.getByText('second.zip').waitFor()
+    expect(await page.locator('.verdict').count()).toBe(0)
+    await verify.click()
+    await page.getByText('This bundle does NOT verify.').waitFor()
+  })
 })
 
 describe('trouble', () => {

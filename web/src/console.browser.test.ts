@@ -390,6 +390,20 @@ describe('what somebody types or chooses', () => {
 })
 
 describe('trouble', () => {
+  test('a page whose file is not served any more says so, and the others can still be reached', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.route(/assets\/compliance-[^/]+\.js$/, (route) => route.fulfill({ status: 404 }))
+    await page.getByRole('link', { name: 'Compliance', exact: true }).click()
+    await page.getByRole('heading', { name: 'This page could not be shown' }).waitFor()
+    await page.getByText('Reload the page').waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.getByRole('link', { name: 'Vaults', exact: true }).click()
+    await page.getByText('kv-payments-prod').waitFor()
+  })
+
   test('a server in trouble is told as such, with what to do and a way to try again', async () => {
     await using own = await startFixtureServer(built)
     await using seen = await visit(browser, `${own.url}/vaults`)

@@ -10,9 +10,15 @@ import { PageHead } from '../ui/panel.tsx'
  */
 export function Broken(props: { thrown: unknown; leave: () => void }) {
   const location = useLocation()
-  createEffect(on(() => location.pathname, props.leave, { defer: true }))
+  createEffect(
+    on(
+      () => location.pathname,
+      () => props.leave(),
+      { defer: true },
+    ),
+  )
   // The boundary has caught it; whoever looks for the cause finds it where errors of a page are.
-  createEffect(() => console.error(props.thrown))
+  createEffect(() => reportError(props.thrown))
   return (
     <div class="page">
       <PageHead title="This page could not be shown" />

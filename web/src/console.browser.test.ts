@@ -390,6 +390,28 @@ describe('what somebody types or chooses', () => {
 })
 
 describe('trouble', () => {
+  test('a list is shown on a slow line as well, while events come faster than it answers', async () => {
+    await using own = await startFixtureServer(built)
+    await using seen = await visit(browser, own.url)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.route(/\/api\/discovery\/assets\?/, async (route) => {
+      await new Promise((done) => setTimeout(done, 700))
+      // One that the page gave up is gone by now.
+      await route.continue().catch(() => undefined)
+    })
+    const scanning = setInterval(() => own.world.happen('discovery.vault-scanned'), 100)
+    try {
+      await page.getByRole('link', { name: 'Inventory', exact: true }).first().click()
+      await page.locator('.rows .row-link').first().waitFor({ timeout: 10_000 })
+    } finally {
+      clearInterval(scanning)
+    }
+    await settled(page)
+    expect(seen.complaints).toEqual([])
+  })
+
   test('a page whose file is not served any more says so, and the others can still be reached', async () => {
     await using seen = await visit(browser, server.url)
     const { page } = seen

@@ -55,6 +55,36 @@ describe('the door', () => {
     await page.getByRole('heading', { name: 'Overview' }).waitFor()
   })
 
+  test('keeps what is typed while the session is looked at again, and an old look does not shut it', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+    await page.route('**/auth/session', async (route) => {
+      const response = await route.fetch()
+      ask()
+      await released
+      // One that the page gave up is gone by now.
+      await route.fulfill({ response }).catch(() => undefined)
+      answer()
+    })
+    await page.getByLabel('Name', { exact: true }).fill('administrator')
+    // As when somebody comes back from where the password is kept.
+    await page.evaluate(() => dispatchEvent(new Event('visibilitychange')))
+    await asked
+    await page.getByLabel('Password', { exact: true }).fill('correct horse battery')
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('administrator')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    release()
+    await answered
+    await settled(page)
+    await page.getByText('Contoso production').waitFor()
+    expect(await page.getByRole('heading', { name: 'Sign in' }).count()).toBe(0)
+  })
+
   test('opens again when a session ends, on the page that was left', async () => {
     await using seen = await visit(browser, `${server.url}/findings`)
     const { page } = seen

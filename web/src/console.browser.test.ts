@@ -233,6 +233,23 @@ describe('the main path', () => {
     )
   })
 
+  test('a refusal of one person’s roles does not stand under the next', async () => {
+    await using seen = await visit(browser, `${server.url}/settings/people`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('button', { name: 'Roles of administrator' }).click()
+    await page.getByRole('checkbox', { name: /^Tenant administrator/ }).uncheck()
+    await page.getByRole('checkbox', { name: /^Viewer/ }).check()
+    await page.getByRole('button', { name: 'Save roles' }).click()
+    await page.getByLabel('Password', { exact: true }).fill('correct horse battery')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByRole('dialog').getByRole('alert').waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('button', { name: 'Roles of vera viewer' }).click()
+    await page.getByRole('dialog', { name: 'Roles of vera viewer' }).waitFor()
+    expect(await page.getByRole('dialog').getByRole('alert').count()).toBe(0)
+  })
+
   test('verify the chain', async () => {
     await using seen = await visit(browser, `${server.url}/activity`)
     await signIn(seen.page)

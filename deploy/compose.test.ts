@@ -168,11 +168,11 @@ describe('docker-compose.yml', () => {
     expect(new Set(named)).toEqual(new Set(Object.keys(compose.volumes)))
   })
 
-  test('starts the twin only when asked, beside the one service that talks to the cloud', () => {
+  test('starts the twin only when asked, beside discovery', () => {
     const twin = service('twin')
     expect(twin.profiles).toEqual(['twin'])
     expect(twin.build).toMatchObject({ dockerfile: 'deploy/Dockerfile', target: 'twin' })
-    // The product takes a twin on loopback alone.
+    // The product takes a twin on loopback alone, so one service reaches it; docs/operations.md says so.
     expect(twin.network_mode).toBe('service:discovery')
     // It ends when its standard input does.
     expect(twin.stdin_open).toBe(true)

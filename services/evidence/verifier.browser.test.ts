@@ -82,6 +82,34 @@ describe('the verifier in one file', () => {
     expect(gzipSync(html).length).toBeLessThan(100_000)
   })
 
+  test('shows no verdict of files that were replaced since, and no list twice', async () => {
+    const [honest] = all
+    if (!honest) throw new Error('the table is empty')
+    await put('bundle', honest.zip)
+    await put('signer', honest.trust.signerPublicKeyPem)
+    await put('roots', honest.trust.tsaRootsPem)
+    await put('checkpoint', honest.trust.checkpointVerifiers)
+    // Pressed twice: the one list that is shown names each check once.
+    await page.evaluate(() => {
+      const button = document.querySelector<HTMLButtonElement>('#verify')
+      button?.click()
+      button?.click()
+    })
+    await page.getByText('This bundle verifies.').waitFor()
+    const checks = await page
+      .locator('#checks li')
+      .evaluateAll((lines: HTMLElement[]) => lines.map((l) => l.dataset['check']))
+    expect(checks.length).toBeGreaterThan(10)
+    expect(new Set(checks).size).toBe(checks.length)
+    // Another file is chosen while the first is read: nothing is said of either until somebody asks.
+    await page.evaluate(() => document.querySelector<HTMLButtonElement>('#verify')?.click())
+    await put('bundle', 'another file')
+    // The first file takes part of a second; its end shows nothing that could be waited for.
+    await page.waitForTimeout(1500)
+    expect(await page.locator('#verdict').textContent()).toBe('')
+    expect(await page.locator('#checks li').count()).toBe(0)
+  })
+
   test('finds the honest bundle in order, and every attack by the check that is named for it', async () => {
     const outcomes = []
     for (const attack of all) {

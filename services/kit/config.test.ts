@@ -62,14 +62,52 @@ describe('readConfiguration()', () => {
     ['ATTESTRY_METRICS_PORT', '-1', /port number/],
     ['ATTESTRY_PUBLIC_URL', 'attestry', /an address such as https/],
     ['ATTESTRY_TRUST_PROXY', 'yes', /true or false/],
+    ['ATTESTRY_PUBLIC_URL', 'attestry.example.com:443', /an address such as https/],
+    ['ATTESTRY_DISCOVERY_URL', 'discovery:4601', /an address such as http:/],
+    ['ATTESTRY_LICENSE_URL', 'license', /an address such as https/],
     ['ATTESTRY_AZURE_ENDPOINT', 'https://cloud.example', /loopback address/],
+    ['ATTESTRY_AZURE_ENDPOINT', 'no address', /loopback address/],
+    ['ATTESTRY_TSA', 'http://timestamp.example', /name=address/],
+    ['ATTESTRY_TSA', 'Local=http://a.example Other=', /name=address/],
+    ['ATTESTRY_SIGNING_KEY', 'https://kv.vault.azure.net/secrets/signer', /address of a key/],
+    ['ATTESTRY_DOCUMENT_KEY', 'signer', /address of a key/],
+    ['ATTESTRY_AUDIT_BLOB', 'audit', /address of a container/],
     ['ATTESTRY_SWEEP_SECONDS', '0', /seconds from 1 to 3600/],
     ['ATTESTRY_LOG_LEVEL', 'loud', /debug, info, warn or error/],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector', /./],
-  ])('says what would be right for %s', (variable, text, message) => {
+  ])('says what would be right for %s=%s', (variable, text, message) => {
     const problems = problemsOf({ ...good, [variable]: text })
     expect(problems.map((p) => p.variable)).toEqual([variable])
     expect(problems[0]?.message).toMatch(message)
+  })
+
+  test.each(['no address', 'http://hooks.example.com/attestry', 'ftp://localhost/attestry'])(
+    'says what would be right for an audit webhook at %s',
+    (text) => {
+      const env = { ...good, ATTESTRY_AUDIT_WEBHOOK: text, ATTESTRY_AUDIT_WEBHOOK_KEY: 'k'.repeat(32) }
+      expect(problemsOf(env)).toEqual([
+        { variable: 'ATTESTRY_AUDIT_WEBHOOK', message: 'must be an https address' },
+      ])
+    },
+  )
+
+  test('takes no key for two purposes, under whatever version', () => {
+    const key = 'https://kv.vault.azure.net/keys/attestry'
+    const env = { ...good, ATTESTRY_SIGNING_KEY: key, ATTESTRY_DOCUMENT_KEY: `${key}/0123` }
+    expect(problemsOf(env).map((p) => p.variable)).toEqual(['ATTESTRY_DOCUMENT_KEY'])
+    expect(problemsOf({ ...env, ATTESTRY_DOCUMENT_KEY: `${key}-documents` })).toEqual([])
+  })
+
+  test('takes addresses as they are meant', () => {
+    const env = {
+      ATTESTRY_AZURE_ENDPOINT: 'http://[::1]:4610',
+      ATTESTRY_DISCOVERY_URL: 'http://discovery:4601',
+      ATTESTRY_TSA: ' Local_authority=http://127.0.0.1:4611/tsa  DigiCert=http://timestamp.digicert.com ',
+      ATTESTRY_SIGNING_KEY: 'https://kv.vault.azure.net/keys/attestry-bundles/0123',
+      ATTESTRY_AUDIT_WEBHOOK: 'http://127.0.0.1:9/hook',
+      ATTESTRY_AUDIT_WEBHOOK_KEY: 'k'.repeat(32),
+    }
+    expect(problemsOf({ ...good, ...env })).toEqual([])
   })
 
   test('names everything wrong in one sentence each, and repeats none of the values', () => {

@@ -26,6 +26,26 @@ const secretText = (least: number) =>
     .transform((text) => new Secret(text))
 const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true')
 
+// Every check of an address is part of its schema: a refinement would run on what is no address at all.
+const LOOPBACK = /^(127\.0\.0\.1|localhost|\[::1\])$/
+const httpAddress = (error: string) => z.url({ protocol: /^https?$/, error })
+const serviceAddress = () => httpAddress('must be an address such as http://discovery:4601').optional()
+const keyAddress = () =>
+  z
+    .string()
+    .regex(
+      /^https:\/\/[^/\s?#]+\/keys\/[^/\s?#]+(\/[^/\s?#]*)?$/,
+      'must be an https:// address of a key: https://<vault>.vault.azure.net/keys/<name>',
+    )
+    .optional()
+
+/** Whether a text is name=address pairs, as time-stamp authorities are given. */
+const isPairs = (text: string): boolean =>
+  text
+    .split(/\s+/)
+    .filter(Boolean)
+    .every((pair) => /^[^=]+=https?:\/\/./.test(pair) && URL.canParse(pair.slice(pair.indexOf('=') + 1)))
+
 const stateDir = () =>
   process.getuid?.() === 0
     ? '/var/lib/attestry'
@@ -99,7 +119,7 @@ export const variables = {
   ),
   ATTESTRY_PUBLIC_URL: variable(
     'Address that browsers use, if a proxy stands before the gateway; https makes cookies Secure',
-    z.url('must be an address such as https://attestry.example.com').optional(),
+    httpAddress('must be an address such as https://attestry.example.com').optional(),
   ),
   ATTESTRY_MAIL_URL: secretVariable(
     'Mail server that notices of rotations go through: smtps://user:password@mail.example.com; unset, no mail is sent',
@@ -127,16 +147,16 @@ export const variables = {
   ),
   ATTESTRY_DISCOVERY_URL: variable(
     'Where discovery answers, if it runs in a process of its own',
-    z.url().optional(),
+    serviceAddress(),
   ),
-  ATTESTRY_COMPLIANCE_URL: variable('Where compliance answers, likewise', z.url().optional()),
-  ATTESTRY_ROTATION_URL: variable('Where rotation answers, likewise', z.url().optional()),
-  ATTESTRY_SYNC_URL: variable('Where sync answers, likewise', z.url().optional()),
-  ATTESTRY_EVIDENCE_URL: variable('Where evidence answers, likewise', z.url().optional()),
-  ATTESTRY_LICENSING_URL: variable('Where licensing answers, likewise', z.url().optional()),
+  ATTESTRY_COMPLIANCE_URL: variable('Where compliance answers, likewise', serviceAddress()),
+  ATTESTRY_ROTATION_URL: variable('Where rotation answers, likewise', serviceAddress()),
+  ATTESTRY_SYNC_URL: variable('Where sync answers, likewise', serviceAddress()),
+  ATTESTRY_EVIDENCE_URL: variable('Where evidence answers, likewise', serviceAddress()),
+  ATTESTRY_LICENSING_URL: variable('Where licensing answers, likewise', serviceAddress()),
   ATTESTRY_LICENSE_URL: variable(
     'Where the vendor’s licence service answers; unset, the one that this build was made for, if any',
-    z.url().optional(),
+    httpAddress('must be an address such as https://license.example.com').optional(),
   ),
   ATTESTRY_LICENSE_KEY: secretVariable(
     'The licence key; unset, the one that an administrator enters in the console',
@@ -153,11 +173,11 @@ export const variables = {
   ATTESTRY_AZURE_ENDPOINT: variable(
     'Loopback address of a twin instead of Azure, AWS and Google Cloud; makes the install a demonstration for ever',
     z
-      .url()
-      .refine(
-        (u) => ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(u).hostname),
-        'must be a loopback address',
-      )
+      .url({
+        protocol: /^https?$/,
+        hostname: LOOPBACK,
+        error: 'must be a loopback address such as http://127.0.0.1:4610',
+      })
       .optional(),
   ),
   ATTESTRY_DEMO_CONNECTORS: variable(
@@ -166,7 +186,13 @@ export const variables = {
   ),
   ATTESTRY_TSA: variable(
     'Time-stamp authorities in order of preference: name=address, separated by spaces',
-    z.string().default(''),
+    z
+      .string()
+      .refine(
+        isPairs,
+        'must be name=address, several separated by spaces, such as DigiCert=http://timestamp.digicert.com',
+      )
+      .default(''),
   ),
   ATTESTRY_TSA_ROOTS: variable(
     'PEM file of the roots that time-stamp authorities are checked against',
@@ -178,11 +204,11 @@ export const variables = {
   ),
   ATTESTRY_SIGNING_KEY: variable(
     'Key Vault key that signs bundles, https://<vault>.vault.azure.net/keys/<name> (EC, P-256); else a local one',
-    z.url({ protocol: /^https$/, error: 'must be an https:// address of a key' }).optional(),
+    keyAddress(),
   ),
   ATTESTRY_DOCUMENT_KEY: variable(
     'Key Vault key that signs PDF files, likewise; must be another one than ATTESTRY_SIGNING_KEY',
-    z.url({ protocol: /^https$/, error: 'must be an https:// address of a key' }).optional(),
+    keyAddress(),
   ),
   ATTESTRY_DOCUMENT_CERTIFICATE: variable(
     'PEM file with the certificate of the key that signs PDF files and its issuers; else a self-signed one is made',
@@ -221,11 +247,9 @@ export const variables = {
   ATTESTRY_AUDIT_WEBHOOK: variable(
     'https address that the audit log is posted to as it happens; needs ATTESTRY_AUDIT_WEBHOOK_KEY',
     z
-      .url()
-      .refine(
-        (u) => u.startsWith('https:') || ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(u).hostname),
-        'must be an https address',
-      )
+      .union([z.url({ protocol: /^https$/ }), z.url({ protocol: /^http$/, hostname: LOOPBACK })], {
+        error: 'must be an https address',
+      })
       .optional(),
   ),
   ATTESTRY_AUDIT_WEBHOOK_KEY: secretVariable(
@@ -234,8 +258,7 @@ export const variables = {
   ),
   ATTESTRY_AUDIT_BLOB: secretVariable(
     'Address of a container of a storage account that gets the audit log as append blobs; reached with the managed identity, or a shared access signature in its query',
-    z
-      .url()
+    httpAddress('must be an https:// address of a container')
       .transform((u) => new Secret(u))
       .optional(),
   ),
@@ -274,9 +297,14 @@ interface Problem {
   readonly short?: string
 }
 
+/** A key of Key Vault without its version, which is another copy of the same key. */
+const vaultKeyOf = (address: unknown): string | null =>
+  typeof address === 'string' ? (/^.*\/keys\/[^/]+/.exec(address)?.[0].toLowerCase() ?? null) : null
+
 /** Rules over more than one variable, asked of what each is by itself. */
 const togetherWrong = (values: Readonly<Record<string, unknown>>): Problem[] => {
   const bus = [values['SERVICE_BUS_CONNECTION'], values['SERVICE_BUS_NAMESPACE']].filter(Boolean).length
+  const signing = vaultKeyOf(values['ATTESTRY_SIGNING_KEY'])
   return [
     ...(bus === 0
       ? [
@@ -299,6 +327,14 @@ const togetherWrong = (values: Readonly<Record<string, unknown>>): Problem[] => 
           {
             variable: 'ATTESTRY_AUDIT_WEBHOOK_KEY',
             message: 'is missing: what ATTESTRY_AUDIT_WEBHOOK gets is signed with it',
+          },
+        ]
+      : []),
+    ...(signing !== null && signing === vaultKeyOf(values['ATTESTRY_DOCUMENT_KEY'])
+      ? [
+          {
+            variable: 'ATTESTRY_DOCUMENT_KEY',
+            message: 'must be another key than ATTESTRY_SIGNING_KEY: no key has two purposes',
           },
         ]
       : []),

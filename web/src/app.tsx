@@ -1,6 +1,6 @@
 import { Route, Router } from '@solidjs/router'
 import { QueryClientProvider, useQueryClient } from '@tanstack/solid-query'
-import { createSignal, lazy, Match, type ParentProps, Show, Switch } from 'solid-js'
+import { createMemo, createSignal, lazy, Match, type ParentProps, Show, Switch } from 'solid-js'
 import { api } from './api.ts'
 import { LiveFeed } from './live.tsx'
 import { createQueries } from './queries.ts'
@@ -59,7 +59,12 @@ function Door(props: ParentProps) {
   const queries = useQueryClient()
   const [wasIn, setWasIn] = createSignal(false)
   const session = createReading(api.gateway.session, () => ({}))
-  const out = (): boolean => session.problem()?.status === 401
+  /** While it is asked once more what was known stands: the form of the door would lose what is typed into it. */
+  const out = createMemo((was: boolean): boolean => {
+    const problem = session.problem()
+    if (problem) return problem.status === 401
+    return was && session.data() === undefined
+  }, false)
   return (
     <Switch fallback={<main class="door" aria-busy="true" />}>
       <Match when={window.location.pathname === LINK_PATH}>

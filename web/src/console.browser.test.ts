@@ -55,6 +55,36 @@ describe('the door', () => {
     await page.getByRole('heading', { name: 'Overview' }).waitFor()
   })
 
+  test('keeps what is typed while the session is looked at again, and an old look does not shut it', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+    await page.route('**/auth/session', async (route) => {
+      const response = await route.fetch()
+      ask()
+      await released
+      // One that the page gave up is gone by now.
+      await route.fulfill({ response }).catch(() => undefined)
+      answer()
+    })
+    await page.getByLabel('Name', { exact: true }).fill('administrator')
+    // As when somebody comes back from where the password is kept.
+    await page.evaluate(() => dispatchEvent(new Event('visibilitychange')))
+    await asked
+    await page.getByLabel('Password', { exact: true }).fill('correct horse battery')
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('administrator')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    release()
+    await answered
+    await settled(page)
+    await page.getByText('Contoso production').waitFor()
+    expect(await page.getByRole('heading', { name: 'Sign in' }).count()).toBe(0)
+  })
+
   test('opens again when a session ends, on the page that was left', async () => {
     await using seen = await visit(browser, `${server.url}/findings`)
     const { page } = seen
@@ -203,6 +233,23 @@ describe('the main path', () => {
     )
   })
 
+  test('a refusal of one person’s roles does not stand under the next', async () => {
+    await using seen = await visit(browser, `${server.url}/settings/people`)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('button', { name: 'Roles of administrator' }).click()
+    await page.getByRole('checkbox', { name: /^Tenant administrator/ }).uncheck()
+    await page.getByRole('checkbox', { name: /^Viewer/ }).check()
+    await page.getByRole('button', { name: 'Save roles' }).click()
+    await page.getByLabel('Password', { exact: true }).fill('correct horse battery')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByRole('dialog').getByRole('alert').waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('button', { name: 'Roles of vera viewer' }).click()
+    await page.getByRole('dialog', { name: 'Roles of vera viewer' }).waitFor()
+    expect(await page.getByRole('dialog').getByRole('alert').count()).toBe(0)
+  })
+
   test('verify the chain', async () => {
     await using seen = await visit(browser, `${server.url}/activity`)
     await signIn(seen.page)
@@ -335,7 +382,97 @@ describe('the command palette', () => {
   })
 })
 
+describe('what somebody types or chooses', () => {
+  test('is kept while the page answers: a blank between two words, and a day that is being changed', async () => {
+    await using seen = await visit(browser, `${server.url}/inventory`)
+    const { page } = seen
+    await signIn(page)
+    const search = page.getByLabel('Search by name')
+    await search.pressSequentially('kv ')
+    await page.waitForURL(/search=kv$/)
+    await settled(page)
+    await search.pressSequentially('pay')
+    expect(await search.inputValue()).toBe('kv pay')
+    await page.getByRole('button', { name: 'Clear' }).click()
+    await page.waitForURL(/inventory$/)
+    expect(await search.inputValue()).toBe('')
+
+    await page.goto(`${server.url}/evidence?build=yes`)
+    await page.getByRole('button', { name: 'Other dates' }).click()
+    const from = page.getByLabel('From', { exact: true })
+    const day = await from.inputValue()
+    await from.fill('')
+    await page.getByText('Choose the first and the last day').waitFor()
+    expect(await page.getByRole('button', { name: 'Build', exact: true }).isDisabled()).toBe(true)
+    await from.fill(day)
+    await page.getByText('recorded as').waitFor()
+    await page.goto(`${server.url}/activity?from=yesterday&to=20260-01-01`)
+    await page.getByText('newest first').waitFor()
+    expect(seen.complaints).toEqual([])
+  })
+
+  test('a verdict is never shown for a file that was chosen since', async () => {
+    await using seen = await visit(browser, `${server.url}/evidence/verify`)
+    const { page } = seen
+    await signIn(page)
+    // The verifier is fetched when it is needed first: until then the verdict waits.
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    await page.route(/assets\/files-[^/]+\.js$/, async (route) => {
+      await released
+      await route.continue()
+    })
+    const chosen = (name: string) => ({ name, mimeType: 'application/zip', buffer: Buffer.from(name) })
+    const verify = page.getByRole('button', { name: 'Verify', exact: true })
+    await page.setInputFiles('.drop input', chosen('first.zip'))
+    await verify.click()
+    await page.locator('[aria-busy=true]').waitFor()
+    await page.setInputFiles('.drop input', chosen('second.zip'))
+    release()
+    await page.locator('[aria-busy=true]').waitFor({ state: 'detached' })
+    await page.getByText('second.zip').waitFor()
+    expect(await page.locator('.verdict').count()).toBe(0)
+    await verify.click()
+    await page.getByText('This bundle does NOT verify.').waitFor()
+  })
+})
+
 describe('trouble', () => {
+  test('a list is shown on a slow line as well, while events come faster than it answers', async () => {
+    await using own = await startFixtureServer(built)
+    await using seen = await visit(browser, own.url)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.route(/\/api\/discovery\/assets\?/, async (route) => {
+      await new Promise((done) => setTimeout(done, 700))
+      // One that the page gave up is gone by now.
+      await route.continue().catch(() => undefined)
+    })
+    const scanning = setInterval(() => own.world.happen('discovery.vault-scanned'), 100)
+    try {
+      await page.getByRole('link', { name: 'Inventory', exact: true }).first().click()
+      await page.locator('.rows .row-link').first().waitFor({ timeout: 10_000 })
+    } finally {
+      clearInterval(scanning)
+    }
+    await settled(page)
+    expect(seen.complaints).toEqual([])
+  })
+
+  test('a page whose file is not served any more says so, and the others can still be reached', async () => {
+    await using seen = await visit(browser, server.url)
+    const { page } = seen
+    await signIn(page)
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.route(/assets\/compliance-[^/]+\.js$/, (route) => route.fulfill({ status: 404 }))
+    await page.getByRole('link', { name: 'Compliance', exact: true }).click()
+    await page.getByRole('heading', { name: 'This page could not be shown' }).waitFor()
+    await page.getByText('Reload the page').waitFor()
+    expect(await violations(page)).toEqual([])
+    await page.getByRole('link', { name: 'Vaults', exact: true }).click()
+    await page.getByText('kv-payments-prod').waitFor()
+  })
+
   test('a server in trouble is told as such, with what to do and a way to try again', async () => {
     await using own = await startFixtureServer(built)
     await using seen = await visit(browser, `${own.url}/vaults`)

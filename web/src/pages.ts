@@ -48,6 +48,8 @@ export function createPages<T>(
   let wanted = 0
   let walk = new AbortController()
   let walking = false
+  /** Something happened since the walk began: what it brings may be old already. */
+  let overtaken = false
 
   /** Reads on until `wanted` is there; from the start when `fresh`, and then what is shown is replaced at once. */
   async function go(fresh: boolean): Promise<void> {
@@ -55,6 +57,7 @@ export function createPages<T>(
     else if (walking) return
     const mine = fresh ? (walk = new AbortController()) : walk
     walking = true
+    if (fresh) overtaken = false
     setLoading(true)
     let gathered: readonly T[] = fresh ? [] : untrack(rows)
     let after = fresh ? undefined : (next ?? undefined)
@@ -84,8 +87,15 @@ export function createPages<T>(
       if (!mine.signal.aborted) {
         walking = false
         setLoading(false)
+        if (overtaken) void go(true)
       }
     }
+  }
+
+  /** A walk is let come to its end: while a scan goes on, events come faster than a slow line answers. */
+  const overtake = (): void => {
+    if (walking) overtaken = true
+    else void go(true)
   }
 
   createEffect(
@@ -95,7 +105,7 @@ export function createPages<T>(
       void go(true)
     }),
   )
-  onCleanup(live.onStale(operationId, () => void go(true)))
+  onCleanup(live.onStale(operationId, overtake))
   onCleanup(() => walk.abort())
 
   return {

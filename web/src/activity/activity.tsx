@@ -9,7 +9,7 @@ import { createPages } from '../pages.ts'
 import { createAction } from '../reading.ts'
 import { rolesNeeded } from '../session/roles.ts'
 import { useSession } from '../session/session.tsx'
-import { startOfDay } from '../evidence/period.ts'
+import { isDay, startOfDay } from '../evidence/period.ts'
 import { Receipt } from '../evidence/receipt.tsx'
 import { duration, localZone } from '../time.ts'
 import { Button } from '../ui/button.tsx'
@@ -131,9 +131,9 @@ function Ledger() {
       ...(address.get('type') ? { type: address.get('type') } : {}),
       ...(address.get('actor') ? { actor: address.get('actor') } : {}),
       ...kindOf(address.get('kind')),
-      ...(address.get('from') ? { from: startOfDay(address.get('from'), zone) } : {}),
+      ...(isDay(address.get('from')) ? { from: startOfDay(address.get('from'), zone) } : {}),
       // The day itself is meant too.
-      ...(address.get('to') ? { to: startOfDay(dayAfter(address.get('to')), zone) } : {}),
+      ...(isDay(address.get('to')) ? { to: startOfDay(dayAfter(address.get('to')), zone) } : {}),
     }),
     undefined,
     { equals: (a, b) => JSON.stringify(a) === JSON.stringify(b) },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { offsetWords, periodOf, presetDays, startOfDay, todayIn } from './period.ts'
+import { isDay, offsetWords, periodOf, presetDays, startOfDay, todayIn } from './period.ts'
 
 describe('presets', () => {
   test.each([
@@ -32,6 +32,23 @@ describe('local days as instants', () => {
     expect(startOfDay('2026-03-29', 'Europe/Paris')).toBe('2026-03-28T23:00:00.000Z')
     expect(startOfDay('2026-03-30', 'Europe/Paris')).toBe('2026-03-29T22:00:00.000Z')
     expect(startOfDay('2026-10-26', 'Europe/Paris')).toBe('2026-10-25T23:00:00.000Z')
+  })
+
+  test('begin at one where the clocks go forward at midnight, and at the first midnight where they go back', () => {
+    expect(startOfDay('2026-03-08', 'America/Havana')).toBe('2026-03-08T05:00:00.000Z')
+    expect(startOfDay('2026-09-06', 'America/Santiago')).toBe('2026-09-06T04:00:00.000Z')
+    expect(startOfDay('2026-04-05', 'America/Santiago')).toBe('2026-04-05T04:00:00.000Z')
+    expect(startOfDay('2026-11-01', 'America/Havana')).toBe('2026-11-01T04:00:00.000Z')
+  })
+
+  test.each([
+    ['2026-11-22', true],
+    ['', false],
+    ['20260-11-22', false],
+    ['2026-13-01', false],
+    ['yesterday', false],
+  ])('of "%s" there are some: %s', (text, is) => {
+    expect(isDay(text)).toBe(is)
   })
 
   test('end with the last day’s end', () => {

@@ -23,6 +23,10 @@ export const PRESETS: readonly (readonly [Preset, string])[] = [
   ['this-year', 'This year'],
 ]
 
+/** Whether a text is a day that a calendar has: a date field is empty while somebody types, and an address holds anything. */
+export const isDay = (text: string): boolean =>
+  /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`))
+
 const two = (n: number): string => String(n).padStart(2, '0')
 const dayText = (year: number, month: number, day: number): string => {
   // Date.UTC carries months and days over, so "month 13" and "day 0" mean what they say.
@@ -82,7 +86,9 @@ export function startOfDay(day: string, zone: string): string {
   const wall = Date.parse(`${day}T00:00:00Z`)
   const guess = wall - offsetAt(wall, zone)
   // Once more with the offset found there: the guess may lie on the other side of a change of clocks.
-  return new Date(wall - offsetAt(guess, zone)).toISOString()
+  const at = wall - offsetAt(guess, zone)
+  // Where the clocks go forward at midnight there is no 00:00: the day before would go on for an hour.
+  return new Date(todayIn(zone, at) === day ? at : guess).toISOString()
 }
 
 /**

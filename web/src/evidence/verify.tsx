@@ -24,14 +24,19 @@ export function VerifyBundle() {
   const [outcome, setOutcome] = createSignal<{ verdict: Verified; words: string }>()
   const keys = createReading(api.evidence.readKeys, () => (may(api.evidence.readKeys) ? {} : undefined))
   const own = (): boolean => !signer() && !roots() && !checkpoint()
-  const take = (file: File | undefined): void => {
+  /** How often a file was chosen: a verdict is of the files that are still the chosen ones, or of none. */
+  let choices = 0
+  const choose = (set: () => void): void => {
+    choices += 1
     setOutcome(undefined)
-    setBundle(file)
+    set()
   }
+  const take = (file: File | undefined): void => choose(() => setBundle(file))
   const verify = createAction(async () => {
     const file = bundle()
     if (!file) return
     setOutcome(undefined)
+    const asked = choices
     const { verdictWords, verifyFiles } = await import('../verifier/files.ts')
     const known = keys.data()
     const text = (given: File | undefined, ours: string | null | undefined): Blob | null =>
@@ -48,7 +53,7 @@ export function VerifyBundle() {
       },
       new Date(),
     )
-    setOutcome({ verdict, words: verdictWords(verdict) })
+    if (asked === choices) setOutcome({ verdict, words: verdictWords(verdict) })
   })
   const Chosen = (chosen: {
     label: string
@@ -64,8 +69,8 @@ export function VerifyBundle() {
           accept={chosen.accept}
           aria-describedby={describedBy}
           onChange={(event) => {
-            setOutcome(undefined)
-            chosen.set(event.currentTarget.files?.[0])
+            const file = event.currentTarget.files?.[0]
+            choose(() => chosen.set(file))
           }}
         />
       )}

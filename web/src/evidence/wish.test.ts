@@ -52,6 +52,16 @@ test.each([
     'The period ends before it begins.',
   ],
   [
+    'a field that is being emptied',
+    { preset: 'custom', custom: { from: '', to: '2026-11-02' } },
+    'Choose the first and the last day of the period.',
+  ],
+  [
+    'a year of five digits',
+    { preset: 'custom', custom: { from: '2026-11-01', to: '20260-11-02' } },
+    'Choose the first and the last day of the period.',
+  ],
+  [
     'the future',
     { preset: 'custom', custom: { from: '2026-12-01', to: '2026-12-02' } },
     'The period lies in the future.',

@@ -1,6 +1,6 @@
 import { type EvidenceScope, FrameworkId, type ReportFormat, type ReportType } from '@attestry/contracts'
 import { localZone } from '../time.ts'
-import { type Days, periodOf, type Preset, presetDays, todayIn } from './period.ts'
+import { type Days, isDay, periodOf, type Preset, presetDays, todayIn } from './period.ts'
 import { REPORT_TYPES } from './reports.ts'
 
 /** What management usually states; to be changed where it is not so. */
@@ -103,6 +103,7 @@ export function scopeWords(wish: Wish, vaultNames: ReadonlyMap<string, string>):
 export function wrongWith(wish: Wish, now: number): string | undefined {
   if (wish.reports.length === 0) return 'Choose at least one report.'
   const days = daysOf(wish, now)
+  if (!isDay(days.from) || !isDay(days.to)) return 'Choose the first and the last day of the period.'
   if (days.from > days.to) return 'The period ends before it begins.'
   return days.from > todayIn(wish.zone, now) ? 'The period lies in the future.' : undefined
 }

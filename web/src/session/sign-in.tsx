@@ -14,6 +14,8 @@ export function SignIn(props: { ended?: boolean }) {
   const [password, setPassword] = createSignal('')
   const signIn = createAction(async () => {
     const reply = await api.gateway.login({ body: { name: name().trim(), password: password() } })
+    // A look at the session that set out before would come back and say that nobody is signed in.
+    await queries.cancelQueries({ queryKey: [api.gateway.session.id] })
     // What somebody else saw in this window is forgotten; the session's own read stays, the door watches it.
     queries.removeQueries({ predicate: (query) => query.queryKey[0] !== api.gateway.session.id })
     queries.setQueryData([api.gateway.session.id, {}], reply.session)

@@ -61,7 +61,10 @@ export function People() {
         <Show when={may(api.gateway.addOperator)}>
           <Button
             kind="primary"
-            onClick={() => setAdding(true)}
+            onClick={() => {
+              add.clear()
+              setAdding(true)
+            }}
             icon={<UserPlus size={14} aria-hidden="true" />}
           >
             Add somebody
@@ -119,7 +122,11 @@ export function People() {
                         <Show when={may(api.gateway.setRoles)}>
                           <Button
                             kind="quiet"
-                            onClick={() => setChanging(operator)}
+                            onClick={() => {
+                              // What was refused of another does not stand under this one.
+                              setRoles.clear()
+                              setChanging(operator)
+                            }}
                             aria-label={`Roles of ${operator.name}`}
                           >
                             Roles

@@ -14,7 +14,16 @@ import Settings from 'lucide-solid/icons/settings'
 import ShieldAlert from 'lucide-solid/icons/shield-alert'
 import Vault from 'lucide-solid/icons/vault'
 import Waypoints from 'lucide-solid/icons/waypoints'
-import { createEffect, createSignal, For, onCleanup, type ParentProps, Show, Suspense } from 'solid-js'
+import {
+  createEffect,
+  createSignal,
+  ErrorBoundary,
+  For,
+  onCleanup,
+  type ParentProps,
+  Show,
+  Suspense,
+} from 'solid-js'
 import { Dynamic } from 'solid-js/web'
 import { api } from '../api.ts'
 import { useLive } from '../live.tsx'
@@ -28,6 +37,7 @@ import type { Choice } from './choices.ts'
 import { escape, useKeyboard } from './keyboard.ts'
 import { KeyHelp } from './key-help.tsx'
 import { Wordmark } from './mark.tsx'
+import { Broken } from './broken.tsx'
 import { Palette } from './palette.tsx'
 import { PLACES, type Place, placeOf } from './places.ts'
 import { setTheme } from './theme.ts'
@@ -227,7 +237,9 @@ export function Shell(props: ParentProps) {
           </p>
         </Show>
         <main id="page" tabindex="-1">
-          <Suspense fallback={<Skeleton lines={6} label="Loading the page" />}>{props.children}</Suspense>
+          <ErrorBoundary fallback={(thrown, reset) => <Broken thrown={thrown} leave={reset} />}>
+            <Suspense fallback={<Skeleton lines={6} label="Loading the page" />}>{props.children}</Suspense>
+          </ErrorBoundary>
         </main>
       </div>
       <Palette open={palette()} onClose={() => setPalette(false)} choices={choices()} />

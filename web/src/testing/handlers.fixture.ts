@@ -251,6 +251,8 @@ export function makeHandlers(world: World): Handlers {
       setRoles: ({ params, body }) => {
         const account = byId(params.operator)
         if (!account) return noOperator
+        if (account.roles.includes('tenant-admin') && !body.roles.includes('tenant-admin'))
+          return refuse(409, 'last-administrator', 'This is the last administrator who may sign in.')
         account.roles = body.roles
         return undefined
       },

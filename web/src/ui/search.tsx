@@ -8,11 +8,22 @@ const PAUSE_MS = 180
 export function SearchBox(props: { label: string; value: string; onChange: (value: string) => void }) {
   const [text, setText] = createSignal('')
   let timer: ReturnType<typeof setTimeout> | undefined
-  createEffect(() => setText(props.value))
+  /** Values that were said and have not come back yet, oldest first. */
+  let said: readonly string[] = []
+  // What comes back was typed a moment ago: by now there may be more of it, or a blank before the next word.
+  createEffect(() => {
+    const back = said.indexOf(props.value)
+    if (back === -1) setText(props.value)
+    said = back === -1 ? [] : said.slice(back + 1)
+  })
   onCleanup(() => clearTimeout(timer))
   const say = (value: string, at: number): void => {
     clearTimeout(timer)
-    timer = setTimeout(() => props.onChange(value.trim()), at)
+    timer = setTimeout(() => {
+      const wanted = value.trim()
+      if (wanted !== props.value) said = [...said, wanted]
+      props.onChange(wanted)
+    }, at)
   }
   return (
     <label class="search">

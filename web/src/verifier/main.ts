@@ -11,12 +11,22 @@ const fileOf = (id: string): File | null => field(id).files?.[0] ?? null
 const verdictLine = document.querySelector('#verdict')
 const list = document.querySelector('#checks')
 
-async function verify(): Promise<void> {
+const say = (text: string): void => {
+  if (verdictLine) verdictLine.textContent = text
+}
+
+/** How often something was chosen or asked: a verdict is of what stands in the page, or it is not shown. */
+let turn = 0
+const begin = (text: string): number => {
   list?.replaceChildren()
-  const say = (text: string) => verdictLine && (verdictLine.textContent = text)
-  say('Verifying …')
+  say(text)
+  turn += 1
+  return turn
+}
+
+async function verify(mine: number): Promise<void> {
   const bundle = fileOf('bundle')
-  if (bundle === null) return void say('Choose a bundle first.')
+  if (bundle === null) return say('Choose a bundle first.')
   const verdict = await verifyFiles(
     {
       bundle,
@@ -29,6 +39,7 @@ async function verify(): Promise<void> {
     },
     new Date(),
   )
+  if (mine !== turn) return
   for (const { id, ok, title, detail } of verdict.checks) {
     const line = document.createElement('li')
     line.dataset['ok'] = String(ok)
@@ -40,14 +51,19 @@ async function verify(): Promise<void> {
 }
 
 field('verify').addEventListener('click', () => {
-  verify().catch((error: unknown) => {
+  const mine = begin('Verifying …')
+  verify(mine).catch((error: unknown) => {
     // A file that was moved or changed while it was read.
-    if (verdictLine) verdictLine.textContent = `The files could not be read: ${String(error)}`
+    if (mine === turn) say(`The files could not be read: ${String(error)}`)
   })
 })
+document.addEventListener('input', () => begin(''))
 const drop = document.querySelector('#drop')
 drop?.addEventListener('dragover', (event) => event.preventDefault())
 drop?.addEventListener('drop', (event) => {
   event.preventDefault()
-  if (event instanceof DragEvent && event.dataTransfer) field('bundle').files = event.dataTransfer.files
+  if (!(event instanceof DragEvent) || !event.dataTransfer) return
+  field('bundle').files = event.dataTransfer.files
+  // No field says so when its files are set by us.
+  begin('')
 })

@@ -212,6 +212,8 @@ describe('a bundle', () => {
     ['a period that has not begun', { from: '2098-01-01T00:00:00Z', to: DAY.to }, 'period-in-future'],
     ['a period that ends tomorrow', DAY, 'period-in-future'],
     ['an instant without a zone', { from: '2026-01-01T00:00:00', to: DAY.to }, 'bad-body'],
+    ['a year that Postgres does not know', { from: '0000-01-01T00:00:00Z', to: DAY.to }, 'bad-body'],
+    ['a tenth digit', { from: '2026-01-01T00:00:00.0000000001Z', to: DAY.to }, 'bad-body'],
   ])('is refused for %s, with the field named', async (_what, period, code) => {
     const response = await call('POST', '/api/evidence/bundles', { reports: REPORTS, ...period })
     expect(response.status).toBe(400)

@@ -13,6 +13,7 @@ import {
 } from '@attestry/contracts'
 import { type BundleRow, evidenceHttp } from '@attestry/contracts/http'
 import {
+  badPlace,
   bind,
   type Caller,
   eventStream,
@@ -25,6 +26,7 @@ import {
   refuse,
   type Send,
   type Tx,
+  wholeNumber,
 } from '@attestry/kit'
 import { checkpointOf, listCheckpoints } from './anchors/checkpoints.ts'
 import { consistencyOf, receiptOf } from './anchors/receipts.ts'
@@ -63,9 +65,6 @@ interface Row {
   problem: string | null
   seq: number
 }
-
-/** A whole number of a path, or null. */
-const wholeNumber = (text: string): number | null => (/^\d{1,15}$/.test(text) ? Number(text) : null)
 
 const WATCH_MS = 250
 /** A watch that outlives any sane build ends, and the page asks again. */
@@ -211,18 +210,15 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     },
 
     async listBundles({ who, query }) {
+      const after = query.after === undefined ? null : wholeNumber(query.after)
+      if (query.after !== undefined && after === null) return badPlace()
       const { bundleDays } = await readRetention(host, who.tenant)
       const shown = who.bundles ?? null
       return host.tx(who.tenant, async (tx) => {
         const rows = await tx.rows<Row>(
           `select * from bundle where tenant = $1 and ($2::bigint is null or seq < $2)
              and ($4::text[] is null or bundle = any ($4)) order by seq desc limit $3`,
-          [
-            who.tenant,
-            query.after === undefined ? null : Number.parseInt(query.after, 10),
-            query.limit,
-            shown,
-          ],
+          [who.tenant, after, query.limit, shown],
         )
         const [count] = await tx.rows<{ n: number }>(
           'select count(*) as n from bundle where tenant = $1 and ($2::text[] is null or bundle = any ($2))',
@@ -361,7 +357,8 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     },
 
     async listCheckpoints({ who, query }) {
-      const after = query.after === undefined ? null : Number.parseInt(query.after, 10)
+      const after = query.after === undefined ? null : wholeNumber(query.after)
+      if (query.after !== undefined && after === null) return badPlace()
       return host.tx(who.tenant, (tx) => listCheckpoints(tx, { after, limit: query.limit }))
     },
 

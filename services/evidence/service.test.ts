@@ -229,6 +229,15 @@ describe('a bundle', () => {
   })
 })
 
+test.each(['bundles', 'checkpoints'])('a list of %s refuses a place that it never gave', async (list) => {
+  for (const after of ['', 'x', '-1', '1.5', '1e9', '99999999999999999999']) {
+    const response = await call('GET', `/api/evidence/${list}?after=${after}`)
+    expect([after, response.status]).toEqual([after, 400])
+    expect(Problem.parse(await response.json()).errors).toMatchObject([{ field: 'query.after' }])
+  }
+  expect((await call('GET', `/api/evidence/${list}?after=1`)).status).toBe(200)
+})
+
 describe('a report by itself', () => {
   const ask = (report: string, query: Record<string, string>) =>
     call('GET', `/api/evidence/reports/${report}?${new URLSearchParams(query)}`)

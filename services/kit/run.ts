@@ -13,10 +13,11 @@ import { openTenant, tenantChains } from './ledger/open.ts'
 import { relay } from './ledger/relay.ts'
 import type { Logger } from './log.ts'
 import * as measures from './measures.ts'
-import { createMember, type Member, placedOf } from './member.ts'
-import { fromMessage, type Placed, toMessage } from './message.ts'
+import { createMember, type Member } from './member.ts'
+import { fromMessage, type Placed } from './message.ts'
 import { ledgerMigrations, type Migration, migrate, migrationsIn } from './migrate.ts'
 import { type Operations, operations, replayAsked } from './operations.ts'
+import { publishEvents } from './publish.ts'
 import type { Host, Service } from './service.ts'
 import { lookFor } from './sweep.ts'
 import { inSpan } from './telemetry.ts'
@@ -350,11 +351,14 @@ export async function run(options: RunOptions): Promise<Running> {
         bell: relayBell,
         onError: (error) => log.warn({ error }, 'The relay will try again'),
         publish: async (batch) => {
-          await bus.publish(
-            EVENTS,
-            batch.map((s) => toMessage({ ...placedOf(s), id: s.id, type: s.type, stream: s.stream })),
+          await publishEvents(bus, EVENTS, batch, {
             signal,
-          )
+            leftOut: ({ tenant, seq, type }) =>
+              log.warn(
+                { tenant, seq, type },
+                'An event is larger than a message: consumers find it in the ledger',
+              ),
+          })
           const [oldest] = batch
           if (oldest) measures.relayed((clock.now().epochMilliseconds - Date.parse(oldest.at)) / 1000)
         },

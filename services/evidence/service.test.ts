@@ -222,6 +222,26 @@ describe('a bundle', () => {
     expect(problem.errors?.[0]?.field).toMatch(/^body\.(from|to)$/)
   })
 
+  test('that is narrowed to more than one event holds is refused, and nothing of it stands', async () => {
+    const many = (name: (n: string) => string) =>
+      Array.from({ length: 1000 }, (_, n) => name(String(n).padStart(64, '0')))
+    const scope = {
+      subscriptions: many((n) => `subscription-${n}`),
+      vaults: many((n) => `vault-${n}`),
+      tags: [],
+    }
+    const response = await call('POST', '/api/evidence/bundles', {
+      reports: REPORTS,
+      from: DAY.from,
+      to: clock.now().toString({ smallestUnit: 'millisecond' }),
+      scope,
+    })
+    expect(response.status).toBe(413)
+    expect(Problem.parse(await response.json()).code).toBe('body-too-large')
+    const { items } = (await (await call('GET', '/api/evidence/bundles')).json()) as { items: unknown[] }
+    expect(items).toEqual([])
+  })
+
   test('that does not exist is a 404, not an empty page', async () => {
     const response = await call('GET', '/api/evidence/bundles/bundle-ffffffff')
     expect(response.status).toBe(404)

@@ -3,6 +3,7 @@ import type { Feature, Role } from '@attestry/contracts'
 import { Hono } from 'hono'
 import * as z from 'zod'
 import { isRefused, messageOf, type Refused, Transient } from '../failure.ts'
+import { AppendDenied } from '../ledger/append.ts'
 import type { Logger } from '../log.ts'
 import { type Asked, RECORDED_HEADER, reasonOf, whileAsked } from './asked.ts'
 import { problem } from './problem.ts'
@@ -186,6 +187,13 @@ export function bind<T extends Record<string, Endpoint>>(
           return problem('unavailable', 'try-again', error.message, {
             retryAfterSeconds: Math.ceil((error.retryAfterMs ?? 1000) / 1000),
           })
+        // Each field is within its bounds, and all of them together say more than one event holds.
+        if (error instanceof AppendDenied && error.code === 'too-large')
+          return problem(
+            'too-large',
+            'body-too-large',
+            'All of this together is more than one event of the ledger holds, 128 kB: say it in fewer or shorter words.',
+          )
         const instance = crypto.randomUUID()
         log.error({ error, endpoint: name, instance }, 'A request failed')
         return problem(

@@ -24,9 +24,18 @@ const table = endpoints({
     reply: null,
     refusals: {},
   },
+  fetch: {
+    method: 'GET',
+    path: '/api/evidence/things/{thing}/file',
+    summary: '',
+    roles: 'anyone',
+    reply: 'file',
+    refusals: {},
+  },
 })
 
 let kept: unknown[] = []
+let fetched = 0
 const face = bind(
   table,
   {
@@ -34,6 +43,10 @@ const face = bind(
     keep: async ({ body }) => {
       kept.push(body)
       return undefined
+    },
+    fetch: async () => {
+      fetched++
+      return new Response('bytes')
     },
   },
   guardOf(['viewer']),
@@ -103,4 +116,22 @@ describe('the media type of a body', () => {
       expect(await keep('{"name":"a"}', type)).toMatchObject({ status: 400, body: { code: 'not-json' } })
     },
   )
+})
+
+describe('HEAD', () => {
+  const ask = async (path: string) => {
+    const answer = await face(
+      new Request(`http://attestry.test/api/evidence/things/${path}`, { method: 'HEAD' }),
+    )
+    return { status: answer.status, body: await answer.text() }
+  }
+
+  test('of what is read answers as GET does, without a body', async () => {
+    expect(await ask('thing-0001')).toEqual({ status: 200, body: '' })
+  })
+
+  test('of a file opens nothing and hands out nothing', async () => {
+    expect(await ask('thing-0001/file')).toEqual({ status: 404, body: '' })
+    expect(fetched).toBe(0)
+  })
 })

@@ -101,6 +101,10 @@ export function bind<T extends Record<string, Endpoint>>(
     const handler = handlers[name] as (call: Call<Endpoint>) => Promise<unknown>
     app.on(endpoint.method, endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
       const request = c.req.raw
+      // A router asks whoever answers GET for HEAD as well. A file or a stream would be opened, and recorded as handed
+      // out, with nobody to read it or to close it.
+      if (request.method === 'HEAD' && typeof endpoint.reply === 'string')
+        return problem('not-found', 'no-such-path', `Nothing answers HEAD ${c.req.path}.`)
       const who = endpoint.roles === 'open' ? null : await guard.identify(request)
       if (endpoint.roles !== 'open') {
         if (!who) return problem('unauthenticated', 'not-signed-in', 'Sign in first, or send a bearer token.')

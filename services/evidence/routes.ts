@@ -40,6 +40,7 @@ import type { EvidenceKeys } from './keys.ts'
 import { reportHandlers } from './report-routes.ts'
 import { scopeHandlers } from './scope-routes.ts'
 import { fingerprint } from './sign.ts'
+import { createTurns } from './turns.ts'
 
 interface Row {
   bundle: string
@@ -169,6 +170,7 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     ...(address ? { address } : {}),
   })
 
+  const inTurn = createTurns()
   const lifeOf = async (tenant: string, bundle: string) => bundleLife(await host.stream(tenant, bundle))
   const building = async (tenant: string): Promise<number> => {
     const [row] = await host.tx(tenant, (tx) =>
@@ -324,21 +326,25 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
       }
     },
 
-    async rotateKey({ who, params, address, correlation, signal }) {
-      const purpose = KeyPurpose.safeParse(params.purpose)
-      if (!purpose.success) return refuse('no-such-purpose', `Keys are for ${KeyPurpose.options.join(', ')}.`)
-      if (!(await options.rotate(purpose.data)))
-        return refuse('key-in-vault', 'This key lives elsewhere; make a new version there and restart.')
-      const cause = { correlation, causation: correlation }
-      const keys = await options.keys()
-      await adoptKeys(host, who.tenant, keys, { cause, signal, by: actor(who, address) })
-      const fingerprints: Record<KeyPurpose, string> = {
-        bundle: fingerprint(keys.signer.publicKeyPem),
-        document: keys.document.certificateSha256,
-        checkpoint: keys.checkpoint.fingerprint,
-        hmac: keys.hmac.fingerprint,
-      }
-      return { fingerprint: fingerprints[purpose.data] }
+    rotateKey({ who, params, address, correlation, signal }) {
+      // In turn: each writes a key file, opens it, and says in the chain what it holds.
+      return inTurn(async () => {
+        const purpose = KeyPurpose.safeParse(params.purpose)
+        if (!purpose.success)
+          return refuse('no-such-purpose', `Keys are for ${KeyPurpose.options.join(', ')}.`)
+        if (!(await options.rotate(purpose.data)))
+          return refuse('key-in-vault', 'This key lives elsewhere; make a new version there and restart.')
+        const cause = { correlation, causation: correlation }
+        const keys = await options.keys()
+        await adoptKeys(host, who.tenant, keys, { cause, signal, by: actor(who, address) })
+        const fingerprints: Record<KeyPurpose, string> = {
+          bundle: fingerprint(keys.signer.publicKeyPem),
+          document: keys.document.certificateSha256,
+          checkpoint: keys.checkpoint.fingerprint,
+          hmac: keys.hmac.fingerprint,
+        }
+        return { fingerprint: fingerprints[purpose.data] }
+      })
     },
 
     async readBundleHmacKey({ who, params }) {

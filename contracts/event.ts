@@ -10,8 +10,13 @@ import * as z from 'zod'
  *   committed a field of which the hashed text holds only a salted commitment; salt and value lie beside it
  */
 
-/** An instant in UTC with `Z`, to the millisecond at most. */
-export const Instant = z.iso.datetime({ offset: false })
+/** An instant in UTC with `Z`, as we write it to the millisecond. No reader of ours knows the year 0 or a tenth digit. */
+export const Instant = z.iso
+  .datetime({ offset: false })
+  .refine(
+    (text) => /^(?!0000)[^.]+(\.\d{1,9})?Z$/.test(text),
+    'from the year 1 on, to the nanosecond at most',
+  )
 
 /** An opaque id: a kind, a dash, and up to 64 characters that tell nothing about what it names. */
 export const OpaqueId = z.string().regex(/^[a-z][a-z-]*-[0-9a-z]{4,64}$/, 'an opaque id such as secret-3f9a…')

@@ -17,6 +17,9 @@ export const GENESIS_LINK: Uint8Array = new Uint8Array(32)
 /** The largest envelope in bytes: half of what the bus's Standard tier carries. Larger facts are split. */
 export const MAX_ENVELOPE_BYTES = 131_072
 
+/** What an event's opened fields hold at most beside the envelope, with their salts, in bytes. */
+export const MAX_PRIVATE_BYTES = 3 * MAX_ENVELOPE_BYTES
+
 const utf8 = new TextEncoder()
 
 /** The parts of an envelope; `event` is already canonical text. */

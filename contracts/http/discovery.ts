@@ -109,7 +109,7 @@ export const discoveryHttp = endpoints({
     summary: 'Connects an environment; the identity is the one the product runs as.',
     roles: OPERATORS,
     body: z.object({
-      name: z.string().min(1).max(80),
+      name: z.string().trim().min(1).max(80),
       subscriptions: z.array(z.uuid()).max(1000).default([]),
       settingsScan: z.boolean().default(false),
       everyHours: z.int().min(1).max(168).nullable().default(24),

@@ -233,7 +233,7 @@ export const syncHttp = endpoints({
     reauthenticate: true,
     body: z.object({
       cloud: z.enum(['azure', 'aws', 'gcp']),
-      name: z.string().min(1).max(80),
+      name: z.string().trim().min(1).max(80),
       account: z.string().min(1).max(200),
       region: z
         .string()

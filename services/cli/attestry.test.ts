@@ -106,6 +106,8 @@ describe('attestry verify', () => {
     ['no bundle', ['verify'], /needs the path of a bundle/],
     ['a file that is not there', ['verify', '/nowhere/bundle.zip'], /no such file/i],
     ['a command that is none', ['sing'], /There is no command sing/],
+    ['an option that is none', ['verify', '/nowhere/bundle.zip', '--kee', 'x'], /^Unknown option '--kee'/],
+    ['an option without its value', ['verify', '/nowhere/bundle.zip', '--key'], /^Option '--key <value>'/],
   ])('exits 2 for %s, and says what is wrong', async (_what, args, says) => {
     const { code, said } = await attestry(args)
     expect(said).toMatch(says)

@@ -35,33 +35,43 @@ const HELP = `attestry <command>
 
 class Usage extends Error {}
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    key: { type: 'string' },
-    'tsa-root': { type: 'string' },
-    'hmac-key': { type: 'string' },
-    'checkpoint-key': { type: 'string' },
-    period: { type: 'string' },
-    rederive: { type: 'boolean', default: false },
-    against: { type: 'string', multiple: true, default: [] },
-    event: { type: 'string' },
-    tenant: { type: 'string', default: process.env['ATTESTRY_TENANT'] ?? 'default' },
-    start: { type: 'string' },
-    url: { type: 'string', default: process.env['ATTESTRY_URL'] ?? 'http://127.0.0.1:4600' },
-    name: { type: 'string', default: process.env['ATTESTRY_NAME'] ?? '' },
-    policy: { type: 'string' },
-    credential: { type: 'string' },
-    compromise: { type: 'boolean', default: false },
-    out: { type: 'string' },
-    ticket: { type: 'string' },
-    incident: { type: 'string' },
-    'break-glass': { type: 'string' },
-    wait: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-})
+const { values, positionals } = read()
+
+function read() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        key: { type: 'string' },
+        'tsa-root': { type: 'string' },
+        'hmac-key': { type: 'string' },
+        'checkpoint-key': { type: 'string' },
+        period: { type: 'string' },
+        rederive: { type: 'boolean', default: false },
+        against: { type: 'string', multiple: true, default: [] },
+        event: { type: 'string' },
+        tenant: { type: 'string', default: process.env['ATTESTRY_TENANT'] ?? 'default' },
+        start: { type: 'string' },
+        url: { type: 'string', default: process.env['ATTESTRY_URL'] ?? 'http://127.0.0.1:4600' },
+        name: { type: 'string', default: process.env['ATTESTRY_NAME'] ?? '' },
+        policy: { type: 'string' },
+        credential: { type: 'string' },
+        compromise: { type: 'boolean', default: false },
+        out: { type: 'string' },
+        ticket: { type: 'string' },
+        incident: { type: 'string' },
+        'break-glass': { type: 'string' },
+        wait: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (error) {
+    // An option that is none, or lacks its value. To end with 1 would say that a bundle does not hold.
+    console.error(`${messageOf(error)}\n\n${HELP}`)
+    process.exit(2)
+  }
+}
 
 /** The chain before an export's first line. */
 async function startOf(path: string | undefined) {

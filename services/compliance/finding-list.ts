@@ -1,6 +1,6 @@
 import type { ClosedBecause, Severity } from '@attestry/contracts'
 import type { complianceHttp, Finding } from '@attestry/contracts/http'
-import { iso, type Tx } from '@attestry/kit'
+import { iso, isStorable, timeOf, type Tx } from '@attestry/kit'
 import * as z from 'zod'
 import { Estate } from './estate.ts'
 import { judge, reasonOf } from './evaluate.ts'
@@ -27,7 +27,7 @@ interface FindingRow {
 }
 
 /** Where a page ends: what the list is sorted by. */
-const Place = z.tuple([z.int(), z.string(), z.string()])
+const Place = z.tuple([z.int().min(0).max(99), z.string(), z.string()])
 
 const placeText = (row: FindingRow): string =>
   Buffer.from(JSON.stringify([row.rank, row.first_seen, row.finding])).toString('base64url')
@@ -37,10 +37,10 @@ function placeOf(text: string | undefined): z.infer<typeof Place> | null {
   if (text === undefined) return null
   try {
     const [rank, at, finding] = Place.parse(JSON.parse(Buffer.from(text, 'base64url').toString()))
-    return [rank, instantOf(at), finding]
+    const seen = timeOf(at)
+    return seen === null || !isStorable(finding) ? null : [rank, seen, finding]
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof z.ZodError || error instanceof RangeError)
-      return null
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return null
     throw error
   }
 }

@@ -149,6 +149,16 @@ describe('the compliance service', () => {
       stale: false,
       reopened: 0,
     })
+    // A place that the list never gave begins at its start.
+    const never = [
+      [99_999, '2026-01-01T00:00:00Z', 'finding-0001'],
+      [1, '-000001-01-01T00:00:00Z', 'finding-0001'],
+      [1, '2026-01-01T00:00:00Z', 'finding\0'],
+    ]
+    for (const place of never)
+      expect(
+        (await get<Page>(`findings?after=${Buffer.from(JSON.stringify(place)).toString('base64url')}`)).items,
+      ).toHaveLength(3)
   })
 
   test('resolves and reopens findings, and keeps the one that cannot be read as stale', async () => {

@@ -49,6 +49,14 @@ describe('scans page by page', () => {
   })
 })
 
+test('an environment has a name: blanks are refused by the field', async () => {
+  await using d = await discovered()
+  expect(await d.call('POST', '/environments', { name: '   ' })).toMatchObject({
+    status: 400,
+    body: { code: 'bad-body', errors: [{ field: 'body.name' }] },
+  })
+})
+
 describe('a licence that admits two subscriptions', () => {
   test('refuses a wider scope and a scan beyond it, and touches nothing that is there', async () => {
     // Contoso has four.

@@ -12,6 +12,7 @@ import {
 } from '@attestry/contracts'
 import { type BundleRow, evidenceHttp } from '@attestry/contracts/http'
 import {
+  badPlace,
   bind,
   type Caller,
   eventStream,
@@ -24,6 +25,7 @@ import {
   refuse,
   type Send,
   type Tx,
+  wholeNumber,
 } from '@attestry/kit'
 import { checkpointOf, listCheckpoints } from './anchors/checkpoints.ts'
 import { consistencyOf, receiptOf } from './anchors/receipts.ts'
@@ -37,6 +39,7 @@ import type { EvidenceKeys } from './keys.ts'
 import { reportHandlers } from './report-routes.ts'
 import { scopeHandlers } from './scope-routes.ts'
 import { fingerprint } from './sign.ts'
+import { createTurns } from './turns.ts'
 
 interface Row {
   bundle: string
@@ -62,9 +65,6 @@ interface Row {
   problem: string | null
   seq: number
 }
-
-/** A whole number of a path, or null. */
-const wholeNumber = (text: string): number | null => (/^\d{1,15}$/.test(text) ? Number(text) : null)
 
 const WATCH_MS = 250
 /** A watch that outlives any sane build ends, and the page asks again. */
@@ -169,6 +169,7 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     ...(address ? { address } : {}),
   })
 
+  const inTurn = createTurns()
   const lifeOf = async (tenant: string, bundle: string) => bundleLife(await host.stream(tenant, bundle))
   const building = async (tenant: string): Promise<number> => {
     const [row] = await host.tx(tenant, (tx) =>
@@ -210,18 +211,15 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     },
 
     async listBundles({ who, query }) {
+      const after = query.after === undefined ? null : wholeNumber(query.after)
+      if (query.after !== undefined && after === null) return badPlace()
       const { bundleDays } = await readRetention(host, who.tenant)
       const shown = who.bundles ?? null
       return host.tx(who.tenant, async (tx) => {
         const rows = await tx.rows<Row>(
           `select * from bundle where tenant = $1 and ($2::bigint is null or seq < $2)
              and ($4::text[] is null or bundle = any ($4)) order by seq desc limit $3`,
-          [
-            who.tenant,
-            query.after === undefined ? null : Number.parseInt(query.after, 10),
-            query.limit,
-            shown,
-          ],
+          [who.tenant, after, query.limit, shown],
         )
         const [count] = await tx.rows<{ n: number }>(
           'select count(*) as n from bundle where tenant = $1 and ($2::text[] is null or bundle = any ($2))',
@@ -327,21 +325,25 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
       }
     },
 
-    async rotateKey({ who, params, address, correlation, signal }) {
-      const purpose = KeyPurpose.safeParse(params.purpose)
-      if (!purpose.success) return refuse('no-such-purpose', `Keys are for ${KeyPurpose.options.join(', ')}.`)
-      if (!(await options.rotate(purpose.data)))
-        return refuse('key-in-vault', 'This key lives elsewhere; make a new version there and restart.')
-      const cause = { correlation, causation: correlation }
-      const keys = await options.keys()
-      await adoptKeys(host, who.tenant, keys, { cause, signal, by: actor(who, address) })
-      const fingerprints: Record<KeyPurpose, string> = {
-        bundle: fingerprint(keys.signer.publicKeyPem),
-        document: keys.document.certificateSha256,
-        checkpoint: keys.checkpoint.fingerprint,
-        hmac: keys.hmac.fingerprint,
-      }
-      return { fingerprint: fingerprints[purpose.data] }
+    rotateKey({ who, params, address, correlation, signal }) {
+      // In turn: each writes a key file, opens it, and says in the chain what it holds.
+      return inTurn(async () => {
+        const purpose = KeyPurpose.safeParse(params.purpose)
+        if (!purpose.success)
+          return refuse('no-such-purpose', `Keys are for ${KeyPurpose.options.join(', ')}.`)
+        if (!(await options.rotate(purpose.data)))
+          return refuse('key-in-vault', 'This key lives elsewhere; make a new version there and restart.')
+        const cause = { correlation, causation: correlation }
+        const keys = await options.keys()
+        await adoptKeys(host, who.tenant, keys, { cause, signal, by: actor(who, address) })
+        const fingerprints: Record<KeyPurpose, string> = {
+          bundle: fingerprint(keys.signer.publicKeyPem),
+          document: keys.document.certificateSha256,
+          checkpoint: keys.checkpoint.fingerprint,
+          hmac: keys.hmac.fingerprint,
+        }
+        return { fingerprint: fingerprints[purpose.data] }
+      })
     },
 
     async readBundleHmacKey({ who, params }) {
@@ -360,7 +362,8 @@ export function evidenceFetch(host: Host, guard: Guard, options: RouteOptions) {
     },
 
     async listCheckpoints({ who, query }) {
-      const after = query.after === undefined ? null : Number.parseInt(query.after, 10)
+      const after = query.after === undefined ? null : wholeNumber(query.after)
+      if (query.after !== undefined && after === null) return badPlace()
       return host.tx(who.tenant, (tx) => listCheckpoints(tx, { after, limit: query.limit }))
     },
 

@@ -35,6 +35,8 @@ describe('readListing()', () => {
     ['a word', '"vaults"', 'body'],
     ['an entry without a type', JSON.stringify([entry('a'), { id: 'x' }]), 'body.1.type'],
     ['a vault without a resource id', JSON.stringify([{ ...entry('a'), id: 'kv-a' }]), 'body.0.id'],
+    ['a vault with U+0000 in its name', JSON.stringify([entry('kv\0a')]), 'body.0.id'],
+    ['a vault with half of a surrogate pair in its name', JSON.stringify([entry('kv\ud800')]), 'body.0.id'],
   ])('refuses %s and names the field', (_, text, field) => {
     expect(readListing(text, 'listing-0001')).toMatchObject({
       refused: 'listing-unreadable',

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Fact, fact } from '@attestry/contracts'
-import { type Refused, refuse } from '@attestry/kit'
+import { isStorable, type Refused, refuse } from '@attestry/kit'
 import * as z from 'zod'
 
 /** An entry of `az resource list`, of which only these are looked at. */
@@ -42,7 +42,7 @@ export function readListing(
     if (type.toLowerCase() !== VAULT_TYPE) continue
     const [, subscription, name] =
       /^\/subscriptions\/([^/]+)\/.*\/providers\/microsoft\.keyvault\/vaults\/([^/]+)$/i.exec(id) ?? []
-    if (subscription === undefined || name === undefined)
+    if (subscription === undefined || name === undefined || !isStorable(id))
       return refuse('listing-unreadable', 'A vault of the listing has no resource id of Azure.', [
         { field: `body.${index}.id`, message: 'must be the resource id of a vault' },
       ])

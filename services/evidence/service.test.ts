@@ -212,6 +212,8 @@ describe('a bundle', () => {
     ['a period that has not begun', { from: '2098-01-01T00:00:00Z', to: DAY.to }, 'period-in-future'],
     ['a period that ends tomorrow', DAY, 'period-in-future'],
     ['an instant without a zone', { from: '2026-01-01T00:00:00', to: DAY.to }, 'bad-body'],
+    ['a year that Postgres does not know', { from: '0000-01-01T00:00:00Z', to: DAY.to }, 'bad-body'],
+    ['a tenth digit', { from: '2026-01-01T00:00:00.0000000001Z', to: DAY.to }, 'bad-body'],
   ])('is refused for %s, with the field named', async (_what, period, code) => {
     const response = await call('POST', '/api/evidence/bundles', { reports: REPORTS, ...period })
     expect(response.status).toBe(400)
@@ -220,11 +222,42 @@ describe('a bundle', () => {
     expect(problem.errors?.[0]?.field).toMatch(/^body\.(from|to)$/)
   })
 
+  test('that is narrowed to more than one event holds is refused, and nothing of it stands', async () => {
+    const many = (name: (n: string) => string) =>
+      Array.from({ length: 1000 }, (_, n) => name(String(n).padStart(64, '0')))
+    const scopes = [
+      { subscriptions: many((n) => `subscription-${n}`), vaults: many((n) => `vault-${n}`), tags: [] },
+      // Tags lie beside the envelope, where a bundle would disclose them in a line that no verifier reads.
+      { subscriptions: [], vaults: [], tags: Array.from({ length: 100 }, () => ['t', 'x'.repeat(9000)]) },
+    ]
+    for (const scope of scopes) {
+      const response = await call('POST', '/api/evidence/bundles', {
+        reports: REPORTS,
+        from: DAY.from,
+        to: clock.now().toString({ smallestUnit: 'millisecond' }),
+        scope,
+      })
+      expect(response.status).toBe(413)
+      expect(Problem.parse(await response.json()).code).toBe('body-too-large')
+    }
+    const { items } = (await (await call('GET', '/api/evidence/bundles')).json()) as { items: unknown[] }
+    expect(items).toEqual([])
+  })
+
   test('that does not exist is a 404, not an empty page', async () => {
     const response = await call('GET', '/api/evidence/bundles/bundle-ffffffff')
     expect(response.status).toBe(404)
     expect(Problem.parse(await response.json()).code).toBe('no-such-bundle')
   })
+})
+
+test.each(['bundles', 'checkpoints'])('a list of %s refuses a place that it never gave', async (list) => {
+  for (const after of ['', 'x', '-1', '1.5', '1e9', '99999999999999999999']) {
+    const response = await call('GET', `/api/evidence/${list}?after=${after}`)
+    expect([after, response.status]).toEqual([after, 400])
+    expect(Problem.parse(await response.json()).errors).toMatchObject([{ field: 'query.after' }])
+  }
+  expect((await call('GET', `/api/evidence/${list}?after=1`)).status).toBe(200)
 })
 
 describe('a report by itself', () => {

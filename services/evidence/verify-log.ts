@@ -78,7 +78,7 @@ const sentences: Readonly<Record<BadEvent['reason'], string>> = {
   'body-missing': 'has lost its body, and no pruning accounts for it',
 }
 
-/** A disclosure line may open every field of an event of the largest size, salts included. */
+/** A disclosure line opens every field of an event, salts included (MAX_PRIVATE_BYTES), and says of which. */
 const LONGEST_DISCLOSURE = 4 * MAX_ENVELOPE_BYTES
 const LONGEST_START = 65_536
 const fromUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

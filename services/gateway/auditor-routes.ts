@@ -1,5 +1,5 @@
 import { auditorsHttp } from '@attestry/contracts/http'
-import { type Handlers, type Host, iso, problem, refuse } from '@attestry/kit'
+import { badPlace, type Handlers, type Host, iso, problem, refuse, wholeNumber } from '@attestry/kit'
 import type { AdmissionDesk } from './admission.ts'
 import { auditorStanding, isClosed } from './auditor.ts'
 import type { Auditors } from './auditors.ts'
@@ -39,12 +39,10 @@ export function auditorHandlers(r: {
   return {
     listAuditors: async ({ query }) => {
       const { after, limit } = query
-      if (after !== undefined && !/^\d{1,15}$/.test(after))
-        return problem('invalid', 'bad-query', 'The place to go on from is none that this list gave.', {
-          errors: [{ field: 'query.after', message: 'not a place in this list' }],
-        })
+      const before = after === undefined ? null : wholeNumber(after)
+      if (after !== undefined && before === null) return badPlace()
       const now = host.clock.now()
-      const page = await auditors.list(after === undefined ? null : Number(after), limit)
+      const page = await auditors.list(before, limit)
       return {
         items: page.auditors.map((a) => ({
           auditor: a.auditor,

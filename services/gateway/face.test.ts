@@ -71,6 +71,13 @@ describe('every endpoint', () => {
   )
 })
 
+test('whoever may not read is refused for HEAD as for GET', async () => {
+  for (const [role, cookie] of await oneOfEach()) {
+    const answer = await g.ask('HEAD', '/api/operators', { cookie })
+    expect([role, answer.status]).toEqual([role, role === 'tenant-admin' ? 200 : 403])
+  }
+})
+
 let each: Promise<[string, string][]> | null = null
 const oneOfEach = () =>
   (each ??= (async () => {

@@ -37,6 +37,8 @@ const actionOf = (method: string, path: string): string | null =>
 /** The code of an RFC 9457 answer, which stays unread for the caller. */
 async function codeOf(response: Response): Promise<string | null> {
   if (!response.headers.get('content-type')?.startsWith('application/problem+json')) return null
+  // To HEAD there is no more to read than the headers.
+  if (!response.body) return null
   const body: unknown = await response.clone().json()
   return typeof body === 'object' && body !== null && 'code' in body ? String(body.code) : null
 }

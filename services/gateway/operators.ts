@@ -1,5 +1,14 @@
 import type { Actor, Cause, EventOf, Fact } from '@attestry/contracts'
-import { type Appended, type Host, iso, isRefused, type Refused, Transient, type Tx } from '@attestry/kit'
+import {
+  type Appended,
+  type Host,
+  iso,
+  isRefused,
+  isStorable,
+  type Refused,
+  Transient,
+  type Tx,
+} from '@attestry/kit'
 import * as z from 'zod'
 import { type Change, type ChangeRefusal, decide, evolve, administers, type Operator } from './operator.ts'
 
@@ -47,7 +56,7 @@ const placeOf = (text: string): [string, string] | null => {
     const parsed = z
       .tuple([z.string(), z.string()])
       .safeParse(JSON.parse(Buffer.from(text, 'base64url').toString()))
-    return parsed.success ? parsed.data : null
+    return parsed.success && parsed.data.every(isStorable) ? parsed.data : null
   } catch (error) {
     if (error instanceof SyntaxError) return null
     throw error

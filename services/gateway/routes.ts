@@ -1,16 +1,17 @@
 import { type Actor, fact } from '@attestry/contracts'
 import { gatewayHttp, type LicenseStatus } from '@attestry/contracts/http'
 import {
+  badPlace,
   type Call,
   eventStream,
   type Handlers,
   type Host,
   iso,
   isRefused,
-  problem,
   type Refused,
   refuse,
   Transient,
+  wholeNumber,
 } from '@attestry/kit'
 import type * as z from 'zod'
 import type { Admitted, AdmissionDesk } from './admission.ts'
@@ -66,11 +67,6 @@ const earlier = (end: Temporal.Instant, until: string | null): Temporal.Instant 
   until !== null && Temporal.Instant.compare(Temporal.Instant.from(until), end) < 0
     ? Temporal.Instant.from(until)
     : end
-
-const badPage = () =>
-  problem('invalid', 'bad-query', 'The place to go on from is none that this list gave.', {
-    errors: [{ field: 'query.after', message: 'not a place in this list' }],
-  })
 
 /** The handlers of the gateway's endpoint table. */
 export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
@@ -244,7 +240,7 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     listOperators: async ({ query }) => {
       const now = host.clock.now()
       const page = await operators.list(query.after ?? null, query.limit)
-      if (!page) return badPage()
+      if (!page) return badPlace()
       return {
         items: page.operators.map((o) => ({
           operator: o.operator,
@@ -343,9 +339,10 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     listActivity: async ({ who, query }) => {
       if (who.bundles) return outsideScope()
       const { after, limit, type, actor, kind, from, to } = query
-      if (after !== undefined && !/^\d{1,15}$/.test(after)) return badPage()
+      const before = after === undefined ? null : wholeNumber(after)
+      if (after !== undefined && before === null) return badPlace()
       const { rows, total } = await r.ledger.page(who.tenant, {
-        before: after === undefined ? null : Number(after),
+        before,
         limit,
         ...(type === undefined ? {} : { type }),
         ...(kind === undefined ? {} : { kind }),

@@ -2,22 +2,22 @@ import { randomBytes } from 'node:crypto'
 import { INSTALL } from '@attestry/contracts'
 import type { Pool } from 'pg'
 import { createBell } from './bell.ts'
-import { type Bus, MESSAGE_TOO_LARGE, type Received } from './bus/bus.ts'
+import type { Bus, Received } from './bus/bus.ts'
 import { type Clock, pause } from './clock.ts'
 import { areUnfinished, CommandMessage, dueCommands, enqueue, perform } from './commands.ts'
 import { catchUp, consumerName, contextsOf, deliver } from './consume.ts'
-import { Denied, messageOf, Transient } from './failure.ts'
+import { messageOf, Transient } from './failure.ts'
 import { createIds } from './ids.ts'
 import { leaseKeeper } from './leases.ts'
 import { openTenant, tenantChains } from './ledger/open.ts'
-import type { Stored } from './ledger/read.ts'
 import { relay } from './ledger/relay.ts'
 import type { Logger } from './log.ts'
 import * as measures from './measures.ts'
-import { createMember, type Member, placedOf } from './member.ts'
-import { fromMessage, type Placed, toMessage } from './message.ts'
+import { createMember, type Member } from './member.ts'
+import { fromMessage, type Placed } from './message.ts'
 import { ledgerMigrations, type Migration, migrate, migrationsIn } from './migrate.ts'
 import { type Operations, operations, replayAsked } from './operations.ts'
+import { publishEvents } from './publish.ts'
 import type { Host, Service } from './service.ts'
 import { lookFor } from './sweep.ts'
 import { inSpan } from './telemetry.ts'
@@ -343,19 +343,6 @@ export async function run(options: RunOptions): Promise<Running> {
       )
     }
   }
-  /** An event that no message can carry is left to the sweep: whoever gets the next one sees that it is missing. */
-  const publishWhatFits = async (batch: readonly Stored[]) => {
-    const messages = batch.map((s) => toMessage({ ...placedOf(s), id: s.id, type: s.type, stream: s.stream }))
-    const [first] = messages
-    try {
-      await bus.publish(EVENTS, messages, signal)
-    } catch (error) {
-      if (!(error instanceof Denied && error.code === MESSAGE_TOO_LARGE)) throw error
-      if (messages.length === 1)
-        return log.error({ error, id: first?.id, type: first?.subject }, 'An event is too large for the bus')
-      for (const event of batch) await publishWhatFits([event])
-    }
-  }
   if (options.relay ?? true)
     keep(
       relay({
@@ -364,7 +351,14 @@ export async function run(options: RunOptions): Promise<Running> {
         bell: relayBell,
         onError: (error) => log.warn({ error }, 'The relay will try again'),
         publish: async (batch) => {
-          await publishWhatFits(batch)
+          await publishEvents(bus, EVENTS, batch, {
+            signal,
+            leftOut: ({ tenant, seq, type }) =>
+              log.warn(
+                { tenant, seq, type },
+                'An event is larger than a message: consumers find it in the ledger',
+              ),
+          })
           const [oldest] = batch
           if (oldest) measures.relayed((clock.now().epochMilliseconds - Date.parse(oldest.at)) / 1000)
         },

@@ -59,6 +59,8 @@ test.each([
   [{ ...nightly, cron: '0 2 * *' }, 'cron'],
   [{ ...nightly, cron: '61 2 * * *' }, 'cron'],
   [{ ...nightly, zone: 'Europe/Atlantis' }, 'zone'],
+  [{ ...nightly, zone: '2028-02-29T00:00:00Z' }, 'zone'],
+  [{ ...nightly, zone: '2026-01-01T00:00:00+01:00[Europe/Berlin]' }, 'zone'],
   [nightly, null],
 ] as const)('a window %j is wrong in %s', (window, field) => {
   expect(windowProblem(window)?.field ?? null).toBe(field)

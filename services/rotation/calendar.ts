@@ -39,7 +39,8 @@ const cronOf = (window: RotationWindow): Cron =>
 /** What is wrong with a window's cron or time zone, as a sentence; null where nothing is. */
 export function windowProblem(window: RotationWindow): { field: 'cron' | 'zone'; message: string } | null {
   try {
-    Temporal.Now.zonedDateTimeISO(window.zone)
+    // Asked of what croner asks: Temporal takes a whole date for a zone as well.
+    Intl.DateTimeFormat('en', { timeZone: window.zone })
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause
     return { field: 'zone', message: 'is no time zone of the IANA database, such as Europe/Berlin' }

@@ -265,7 +265,8 @@ export function policyHandlers(parts: DriveParts, webhookKeyOf: (policy: string)
 
     listMatches: ({ who, query }) =>
       host.tx(who.tenant, async (tx) => {
-        const after = cursorOf(query.after)
+        const place = cursorOf(query.after)
+        const after = place && /^\d{1,3}$/.test(place.key) ? place : null
         const where = `m.tenant = $1 and p.enabled and ($2::text is null or m.policy = $2) and ($3::text is null or m.state = $3)
           and ($4::text is null or m.secret = $4)`
         const from = `from matches m join policies p on p.tenant = m.tenant and p.policy = m.policy

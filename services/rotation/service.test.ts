@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { RotationDetail } from '@attestry/contracts/http'
+import { cursorText } from '@attestry/kit'
 import { openBus } from '@attestry/kit/bus'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import topology from '../../deploy/servicebus/config.json' with { type: 'json' }
@@ -107,6 +108,8 @@ describe('an application’s secret', () => {
       }
       return items.length === proposed.length && items.every(({ state }) => state !== 'proposed')
     })
+    for (const key of ['x', '1e400', '99999999999'])
+      await s.ok('GET', `/api/rotation/matches?after=${cursorText({ key, id: 'match-0001' })}`)
     for (const rule of ['P010', 'P012', 'P014'])
       await s.until(`${rule} passes`, async () => (await s.verdict(rule)) === 'pass')
   })

@@ -331,4 +331,21 @@ describe('the ring', () => {
       'no-such-purpose',
     )
   })
+
+  test('keeps each of several keys that are made at once, and the last of them is in use', async () => {
+    for (const purpose of ['bundle', 'document', 'hmac']) {
+      const answers = await Promise.all(
+        Array.from({ length: 4 }, () => call('POST', `/keys/${purpose}/rotate`)),
+      )
+      expect([purpose, answers.map(({ status }) => status)]).toEqual([purpose, [200, 200, 200, 200]])
+      const made = await Promise.all(
+        answers.map(async (a) => z.object({ fingerprint: z.string() }).parse(await a.json())),
+      )
+      await host.settle()
+      const of = (await json('/keys', Keys)).ring.filter((key) => key.purpose === purpose)
+      expect(new Set(made.map((key) => key.fingerprint)).size).toBe(4)
+      for (const { fingerprint } of made) expect(of.map((key) => key.fingerprint)).toContain(fingerprint)
+      expect(of.filter(({ until }) => until === null)).toHaveLength(1)
+    }
+  })
 })

@@ -91,6 +91,7 @@ test('a request that leaves no event is not marked as recorded', async () => {
 test.each([
   ['cannot be decoded', '%'],
   ['is above 500 characters', 'a'.repeat(501)],
+  ['no list of what happened could show', 'a%00b'],
 ])('a reason that %s is refused by its name', async (_what, reason) => {
   const answer = await ask('act', { 'x-attestry-reason': reason })
   expect(answer.status).toBe(400)

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Actor } from '@attestry/contracts'
+import { isStorable } from './storable.ts'
 
 /*
  * Who asked, from where and why, carried beside the calls of a request as its trace is. So every event that a request
@@ -19,7 +20,7 @@ export function reasonOf(headers: Headers): string | null | undefined {
   if (text === null) return null
   try {
     const reason = decodeURIComponent(text).trim()
-    if (reason.length > MOST_CHARACTERS) return undefined
+    if (reason.length > MOST_CHARACTERS || !isStorable(reason)) return undefined
     return reason === '' ? null : reason
   } catch (error) {
     if (error instanceof URIError) return undefined

@@ -3,9 +3,11 @@ import type { Feature, Role } from '@attestry/contracts'
 import { Hono } from 'hono'
 import * as z from 'zod'
 import { isRefused, messageOf, type Refused, Transient } from '../failure.ts'
+import { AppendDenied } from '../ledger/append.ts'
 import type { Logger } from '../log.ts'
 import { type Asked, RECORDED_HEADER, reasonOf, whileAsked } from './asked.ts'
 import { problem } from './problem.ts'
+import { notStorable } from './storable.ts'
 
 /** Who calls, as the verified token says. */
 export interface Caller {
@@ -58,11 +60,13 @@ export interface Guard {
 
 const BODY_LIMIT = 1_000_000
 
+/** A media type is the same in any case, and ends where its parameters begin (RFC 9110 8.3.1). */
+const isJson = (type: string): boolean => /^application\/json\s*(;|$)/i.test(type)
+
 async function parseBody(
   request: Request,
 ): Promise<{ ok: true; value: unknown } | { ok: false; answer: Response }> {
-  const type = request.headers.get('content-type') ?? ''
-  if (!type.startsWith('application/json'))
+  if (!isJson(request.headers.get('content-type') ?? ''))
     return {
       ok: false,
       answer: problem('invalid', 'not-json', 'The body must be JSON: send content-type application/json.'),
@@ -97,6 +101,10 @@ export function bind<T extends Record<string, Endpoint>>(
     const handler = handlers[name] as (call: Call<Endpoint>) => Promise<unknown>
     app.on(endpoint.method, endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
       const request = c.req.raw
+      // A router asks whoever answers GET for HEAD as well. A file or a stream would be opened, and recorded as handed
+      // out, with nobody to read it or to close it.
+      if (request.method === 'HEAD' && typeof endpoint.reply === 'string')
+        return problem('not-found', 'no-such-path', `Nothing answers HEAD ${c.req.path}.`)
       const who = endpoint.roles === 'open' ? null : await guard.identify(request)
       if (endpoint.roles !== 'open') {
         if (!who) return problem('unauthenticated', 'not-signed-in', 'Sign in first, or send a bearer token.')
@@ -123,13 +131,15 @@ export function bind<T extends Record<string, Endpoint>>(
             )
         }
       }
+      const params = c.req.param()
+      if (notStorable(params, 'path').length > 0)
+        return problem('not-found', 'no-such-path', `Nothing answers ${request.method} ${c.req.path}.`)
       let query: unknown
       if (endpoint.query) {
         const parsed = endpoint.query.safeParse(c.req.query())
-        if (!parsed.success)
-          return problem('invalid', 'bad-query', 'The query has wrong fields.', {
-            errors: fieldsOf(parsed.error, 'query'),
-          })
+        const errors = parsed.success ? notStorable(parsed.data, 'query') : fieldsOf(parsed.error, 'query')
+        if (errors.length > 0)
+          return problem('invalid', 'bad-query', 'The query has wrong fields.', { errors })
         query = parsed.data
       }
       let body: unknown
@@ -137,10 +147,8 @@ export function bind<T extends Record<string, Endpoint>>(
         const read = await parseBody(request)
         if (!read.ok) return read.answer
         const parsed = endpoint.body.safeParse(read.value)
-        if (!parsed.success)
-          return problem('invalid', 'bad-body', 'The body has wrong fields.', {
-            errors: fieldsOf(parsed.error, 'body'),
-          })
+        const errors = parsed.success ? notStorable(parsed.data, 'body') : fieldsOf(parsed.error, 'body')
+        if (errors.length > 0) return problem('invalid', 'bad-body', 'The body has wrong fields.', { errors })
         body = parsed.data
       }
       const reason = reasonOf(request.headers)
@@ -157,7 +165,7 @@ export function bind<T extends Record<string, Endpoint>>(
       try {
         const work = () =>
           handler({
-            params: c.req.param(),
+            params,
             query,
             body,
             who,
@@ -183,6 +191,13 @@ export function bind<T extends Record<string, Endpoint>>(
           return problem('unavailable', 'try-again', error.message, {
             retryAfterSeconds: Math.ceil((error.retryAfterMs ?? 1000) / 1000),
           })
+        // Each field is within its bounds, and all of them together say more than one event holds.
+        if (error instanceof AppendDenied && error.code === 'too-large')
+          return problem(
+            'too-large',
+            'body-too-large',
+            'All of this together is more than one event of the ledger holds, 128 kB: say it in fewer or shorter words.',
+          )
         const instance = crypto.randomUUID()
         log.error({ error, endpoint: name, instance }, 'A request failed')
         return problem(

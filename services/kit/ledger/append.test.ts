@@ -144,6 +144,7 @@ describe('append()', () => {
       denial(appender.append(request({ tenant: 'acme\nbeta', stream: 'vault-1\nvault-2' }))),
       denial(appender.append(request({ events: [fact({}, { type: 'discovery.a\ndiscovery.b' })] }))),
       denial(appender.append(request({ events: [fact({ text: 'x'.repeat(131_000) })] }))),
+      denial(appender.append(request({ events: [fact({}, { private: `["${'€'.repeat(140_000)}"]` })] }))),
       denial(appender.append(request())),
     ])
     expect(outcomes).toEqual([
@@ -153,6 +154,7 @@ describe('append()', () => {
       'malformed',
       'malformed',
       'malformed',
+      'too-large',
       'too-large',
       'accepted',
     ])

@@ -1,4 +1,4 @@
-import { canonical, MAX_ENVELOPE_BYTES } from '@attestry/contracts'
+import { canonical, MAX_ENVELOPE_BYTES, MAX_PRIVATE_BYTES } from '@attestry/contracts'
 import type { Pool, PoolClient } from 'pg'
 import { asFailure, type Queryable, sqlState } from '../postgres.ts'
 
@@ -118,7 +118,7 @@ export interface PreparedAppend {
 
 /**
  * Writes the bodies of a request, so that its mistakes surface before it joins others.
- * @throws {AppendDenied} 'too-large' above 128 kB, 'malformed' without events
+ * @throws {AppendDenied} 'too-large' above 128 kB, or 384 kB of opened fields, 'malformed' without events
  * @throws {NotCanonical} for data that has no canonical text
  */
 export const prepare = (request: AppendRequest): PreparedAppend => {
@@ -132,6 +132,13 @@ export const prepare = (request: AppendRequest): PreparedAppend => {
       throw new AppendDenied(
         'too-large',
         `event ${request.events[index]?.id} of type ${request.events[index]?.type} has ${size} bytes; an event holds at most ${MAX_ENVELOPE_BYTES}, larger facts are split`,
+      )
+    const opened = request.events[index]?.private ?? ''
+    // Beyond it no verifier reads the line that discloses them: no bundle that holds the event would verify.
+    if (opened.length * 3 > MAX_PRIVATE_BYTES && Buffer.byteLength(opened) > MAX_PRIVATE_BYTES)
+      throw new AppendDenied(
+        'too-large',
+        `event ${request.events[index]?.id} of type ${request.events[index]?.type} opens more than ${MAX_PRIVATE_BYTES} bytes of fields; larger facts are split`,
       )
     bytes += size
   }

@@ -1,17 +1,17 @@
 import { useSearchParams } from '@solidjs/router'
 import FileCheck from 'lucide-solid/icons/file-check'
 import Plus from 'lucide-solid/icons/plus'
-import { createSignal, For, Show } from 'solid-js'
+import { createSignal, Show } from 'solid-js'
 import { api } from '../api.ts'
 import { counted } from '../numbers.ts'
 import { createReading } from '../reading.ts'
 import { rolesNeeded } from '../session/roles.ts'
 import { useSession } from '../session/session.tsx'
 import { Button } from '../ui/button.tsx'
-import { Empty, ProblemNotice, Refused, Skeleton } from '../ui/notice.tsx'
+import { Empty, Refused } from '../ui/notice.tsx'
 import { PageHead } from '../ui/panel.tsx'
 import { BuildBundle } from './build.tsx'
-import { Bundle } from './bundle.tsx'
+import { BundlePage } from './bundle-page.tsx'
 import { Checkpoints } from './checkpoints.tsx'
 import { Handover } from './handover.tsx'
 import { Retention } from './retention.tsx'
@@ -39,14 +39,14 @@ function Bundles() {
   const { may } = useSession()
   const [search, setSearch] = useSearchParams<{ build?: string }>()
   const [fresh, setFresh] = createSignal('')
-  const bundles = createReading(api.evidence.listBundles, () => ({ query: { limit: 100 } }))
+  const counting = createReading(api.evidence.listBundles, () => ({ query: { limit: 1 } }))
   const building = (): boolean => search.build === 'yes' && may(api.evidence.requestBundle)
   const ask = (): void => setSearch({ build: 'yes' })
   return (
     <div class="page">
       <PageHead
         title="Evidence"
-        note={<Show when={bundles.data()}>{(page) => <>{counted(page().total, 'bundle')}</>}</Show>}
+        note={<Show when={counting.data()}>{(page) => <>{counted(page().total, 'bundle')}</>}</Show>}
         actions={
           <Show when={may(api.evidence.requestBundle)}>
             <Button kind="primary" onClick={ask} icon={<Plus size={14} aria-hidden="true" />}>
@@ -57,41 +57,23 @@ function Bundles() {
       />
       <div class="two-columns">
         <div>
-          <ProblemNotice problem={bundles.problem()} again={bundles.again} />
-          <Show
-            when={bundles.data()}
-            fallback={
-              <Show when={bundles.loading()}>
-                <Skeleton lines={8} />
-              </Show>
+          <BundlePage
+            fresh={fresh()}
+            empty={
+              <Empty
+                title="No bundle yet"
+                icon={<FileCheck size={20} aria-hidden="true" />}
+                action={
+                  <Show when={may(api.evidence.requestBundle)}>
+                    <Button onClick={ask}>Build the first one</Button>
+                  </Show>
+                }
+              >
+                A bundle holds reports for a period, their signature, a timestamp, and the ledger’s events
+                they can be recomputed from.
+              </Empty>
             }
-          >
-            {(page) => (
-              <ul class="bundles">
-                <For
-                  each={page().items}
-                  fallback={
-                    <li>
-                      <Empty
-                        title="No bundle yet"
-                        icon={<FileCheck size={20} aria-hidden="true" />}
-                        action={
-                          <Show when={may(api.evidence.requestBundle)}>
-                            <Button onClick={ask}>Build the first one</Button>
-                          </Show>
-                        }
-                      >
-                        A bundle holds reports for a period, their signature, a timestamp, and the ledger’s
-                        events they can be recomputed from.
-                      </Empty>
-                    </li>
-                  }
-                >
-                  {(bundle) => <Bundle bundle={bundle} fresh={bundle.bundle === fresh()} />}
-                </For>
-              </ul>
-            )}
-          </Show>
+          />
         </div>
         <div class="column-side">
           <Handover />

@@ -231,6 +231,28 @@ describe('what the ledger’s ports give', () => {
     expect((await g.ask('GET', '/api/activity?after=x', { cookie: admin })).status).toBe(400)
   })
 
+  test('is searched by a person’s name, also where it looks like an id, and by any id', async () => {
+    const body = { name: 'anna-lena', roles: ['viewer'] }
+    const added = await g.ask('POST', '/api/operators', { cookie: admin, body })
+    const { operator } = (await added.json()) as { operator: string }
+    const [row] = g.ledger
+    if (!row) throw new Error('the ledger has no row')
+    const more = [
+      { ...row, seq: 12, actorId: operator },
+      { ...row, seq: 11, actorKind: 'service', actorId: 'discovery' },
+    ]
+    g.ledger.unshift(...more)
+    const found = async (actor: string) => {
+      const answer = await g.ask('GET', `/api/activity?actor=${actor}`, { cookie: admin })
+      return ((await answer.json()) as { items: { seq: number }[] }).items.map(({ seq }) => seq)
+    }
+    expect(await found('Anna-Lena')).toEqual([12])
+    expect(await found(operator)).toEqual([12])
+    expect(await found('discovery')).toEqual([11])
+    expect(await found('nobody')).toEqual([])
+    g.ledger.splice(0, more.length)
+  })
+
   test('is verified, listed and replayed by those who may', async () => {
     const verdict = await g.ask('POST', '/api/ledger/verify', { cookie: admin })
     expect(await verdict.json()).toMatchObject({ ok: true, events: 3, firstBad: null })

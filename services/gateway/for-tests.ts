@@ -111,8 +111,10 @@ export async function testGateway(more: Partial<GatewayOptions> = {}): Promise<T
         }
       },
       ledger: {
-        page: async (_tenant, { before, limit }) => {
-          const rows = ledger.filter((row) => before === null || row.seq < before)
+        page: async (_tenant, { before, limit, actor }) => {
+          const rows = ledger.filter(
+            (row) => (before === null || row.seq < before) && (actor === undefined || row.actorId === actor),
+          )
           return { rows: rows.slice(0, limit), total: ledger.length }
         },
         verify: async () => ({ ok: true, events: 3, head: 'ab', firstBad: null }),

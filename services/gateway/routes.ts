@@ -118,6 +118,12 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
     return { ...refusal, refused: code }
   }
 
+  /** People know names, the ledger knows ids. A name may look like an id, so who has the name goes first. */
+  const actorIdOf = async (text: string): Promise<string> => {
+    const named = await operators.idOf(text)
+    return (await operators.load(named)).operator ? named : text
+  }
+
   const users = async () => ({ now: await operators.count(), most: await r.userLimit() })
 
   const oneTime = async (password: string) => ({
@@ -348,8 +354,7 @@ export function handlers(r: Routing): Handlers<typeof gatewayHttp> {
         ...(kind === undefined ? {} : { kind }),
         ...(from === undefined ? {} : { from }),
         ...(to === undefined ? {} : { to }),
-        // People know names, the ledger knows ids.
-        ...(actor === undefined ? {} : { actor: actor.includes('-') ? actor : await operators.idOf(actor) }),
+        ...(actor === undefined ? {} : { actor: await actorIdOf(actor) }),
       })
       const ids = rows.map((row) => row.actorId)
       const names = new Map([...(await operators.namesOf(ids)), ...(await auditors.namesOf(ids))])

@@ -292,7 +292,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
       })),
       pool,
       admin,
-      logins: admin === pool ? [] : [new URL(c.DATABASE_URL.text()).username],
+      logins: admin === pool ? [] : [decodeURIComponent(new URL(c.DATABASE_URL.text()).username)],
       bus,
       clock,
       log,

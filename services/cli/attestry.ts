@@ -108,6 +108,10 @@ async function ledgerVerify(file: string | undefined): Promise<number> {
     console.log(`The chain breaks at event ${result.seq}: ${result.reason}`)
     return 1
   }
+  if (result.events === 0) {
+    console.log(`${file ?? 'The chain'} holds no event: nothing was verified`)
+    return 1
+  }
   console.log(`The chain of ${result.events} events holds; its head is ${toHex(result.link)}`)
   return 0
 }

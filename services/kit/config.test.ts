@@ -102,6 +102,7 @@ describe('readConfiguration()', () => {
     const env = {
       ATTESTRY_AZURE_ENDPOINT: 'http://[::1]:4610',
       ATTESTRY_DISCOVERY_URL: 'http://discovery:4601',
+      ATTESTRY_TSA_ROOTS: '/etc/attestry/roots.pem',
       ATTESTRY_TSA: ' Local_authority=http://127.0.0.1:4611/tsa  DigiCert=http://timestamp.digicert.com ',
       ATTESTRY_SIGNING_KEY: 'https://kv.vault.azure.net/keys/attestry-bundles/0123',
       ATTESTRY_AUDIT_WEBHOOK: 'http://127.0.0.1:9/hook',
@@ -167,6 +168,7 @@ describe('describeConfiguration()', () => {
       rest,
       { ...good, SERVICE_BUS_NAMESPACE: 'contoso.servicebus.windows.net' },
       { ...good, ATTESTRY_AUDIT_WEBHOOK: 'https://siem.example/attestry' },
+      { ...good, ATTESTRY_TSA: 'DigiCert=http://timestamp.digicert.com' },
     ])
       expect(
         describeConfiguration(env).flatMap(({ variable, problem }) => (problem === null ? [] : [variable])),

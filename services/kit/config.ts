@@ -330,6 +330,14 @@ const togetherWrong = (values: Readonly<Record<string, unknown>>): Problem[] => 
           },
         ]
       : []),
+    ...(values['ATTESTRY_TSA'] && !values['ATTESTRY_TSA_ROOTS']
+      ? [
+          {
+            variable: 'ATTESTRY_TSA_ROOTS',
+            message: 'is missing: without the roots of ATTESTRY_TSA no time stamp of theirs counts',
+          },
+        ]
+      : []),
     ...(signing !== null && signing === vaultKeyOf(values['ATTESTRY_DOCUMENT_KEY'])
       ? [
           {

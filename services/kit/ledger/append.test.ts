@@ -41,6 +41,21 @@ describe('append()', () => {
     expect(await walk(fixture, 'acme')).toMatchObject({ ok: true, events: 129, seq: 129, tenant: 'acme' })
   })
 
+  test('refuses U+0000, at which every fold would stop for ever, and takes what only looks like it', async () => {
+    await using fixture = await ledgerFixture('acme')
+    const appender = createAppender({ pool: fixture.pool, role: DISCOVERY })
+    const append = (data: object, opened?: string) =>
+      denial(
+        appender.append(
+          request({ stream: 'vault-1', events: [{ ...fact(data), ...(opened ? { private: opened } : {}) }] }),
+        ),
+      )
+    expect(await append({ name: 'a\0b' })).toBe('malformed')
+    expect(await append({ name: '\\\\\0' })).toBe('malformed')
+    expect(await append({ name: 'a' }, JSON.stringify([['/name', 'salt', 'b\0']]))).toBe('malformed')
+    expect(await append({ name: String.raw`C:\u0000` })).toBe('accepted')
+  })
+
   test('fails all that waits at once when the database is away, not one after the other', async () => {
     const pool = connect({ url: 'postgres://nobody@127.0.0.1:9/nothing' })
     const asked = vi.spyOn(pool, 'query')

@@ -109,6 +109,9 @@ export const eventBody = (event: NewEvent): string =>
 /** The envelope adds less than 512 bytes to the event's own part. */
 const MAX_BODY_BYTES = MAX_ENVELOPE_BYTES - 512
 
+/** Whether canonical text holds U+0000, which it escapes in this one way; a backslash before is one that stands for itself. */
+const holdsNul = (text: string): boolean => text.includes('\\u0000') && /(?<!\\)(?:\\\\)*\\u0000/.test(text)
+
 /** A request whose bodies are written: what goes to the database. */
 export interface PreparedAppend {
   readonly request: AppendRequest
@@ -118,7 +121,8 @@ export interface PreparedAppend {
 
 /**
  * Writes the bodies of a request, so that its mistakes surface before it joins others.
- * @throws {AppendDenied} 'too-large' above 128 kB, or 384 kB of opened fields, 'malformed' without events
+ * @throws {AppendDenied} 'too-large' above 128 kB, or 384 kB of opened fields, 'malformed' without events or with U+0000,
+ * which the chain would keep for ever and at which every fold would stop
  * @throws {NotCanonical} for data that has no canonical text
  */
 export const prepare = (request: AppendRequest): PreparedAppend => {
@@ -139,6 +143,11 @@ export const prepare = (request: AppendRequest): PreparedAppend => {
       throw new AppendDenied(
         'too-large',
         `event ${request.events[index]?.id} of type ${request.events[index]?.type} opens more than ${MAX_PRIVATE_BYTES} bytes of fields; larger facts are split`,
+      )
+    if (holdsNul(body) || holdsNul(opened))
+      throw new AppendDenied(
+        'malformed',
+        `event ${request.events[index]?.id} of type ${request.events[index]?.type} holds U+0000, which no column of a fold can`,
       )
     bytes += size
   }

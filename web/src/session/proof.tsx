@@ -45,11 +45,18 @@ export function ProofProvider(props: ParentProps) {
     until = Date.parse(reply.until)
     close(true)
   })
-  const ask = (): Promise<boolean> =>
-    new Promise((done) => {
-      settle = done
+  /** Who asks while it is asked already waits for the same answer. */
+  let asked: Promise<boolean> | undefined
+  const ask = (): Promise<boolean> => {
+    asked ??= new Promise((done) => {
+      settle = (answer) => {
+        asked = undefined
+        done(answer)
+      }
       setOpen(true)
     })
+    return asked
+  }
   const proved = (): boolean => {
     const told = session().reauthenticatedUntil
     return Math.max(until, told === null ? 0 : Date.parse(told)) > Date.now() + MARGIN_MS

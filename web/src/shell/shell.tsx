@@ -28,11 +28,12 @@ import { Dynamic } from 'solid-js/web'
 import { api } from '../api.ts'
 import { useLive } from '../live.tsx'
 import { count } from '../numbers.ts'
-import { createReading } from '../reading.ts'
+import { ProblemError } from '../problem.ts'
+import { createAction, createReading } from '../reading.ts'
 import { ROLE_NAMES, rolesMay } from '../session/roles.ts'
 import { useSession } from '../session/session.tsx'
 import { Button } from '../ui/button.tsx'
-import { Skeleton } from '../ui/notice.tsx'
+import { ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import type { Choice } from './choices.ts'
 import { escape, useKeyboard } from './keyboard.ts'
 import { KeyHelp } from './key-help.tsx'
@@ -86,11 +87,16 @@ export function Shell(props: ParentProps) {
     onCleanup(() => clearTimeout(timer))
   })
 
-  const signOut = async (): Promise<void> => {
-    await api.gateway.logout({}).catch(() => undefined)
+  const leave = createAction(async () => {
+    try {
+      await api.gateway.logout({})
+    } catch (thrown) {
+      // Who is signed in no more is out; anybody else would be taken for out and is not.
+      if (!(thrown instanceof ProblemError && thrown.problem.status === 401)) throw thrown
+    }
     queries.clear()
     globalThis.location.assign('/')
-  }
+  })
   const choices = (): readonly Choice[] => [
     ...places().map((p) => ({
       name: p.name,
@@ -134,7 +140,7 @@ export function Shell(props: ParentProps) {
       words: 'keyboard shortcuts help',
       run: () => setHelp(true),
     },
-    { name: 'Sign out', hint: '', group: 'Actions', words: 'log out leave', run: () => void signOut() },
+    { name: 'Sign out', hint: '', group: 'Actions', words: 'log out leave', run: () => void leave.run() },
   ]
   useKeyboard(
     () => new Map(places().map((p) => [p.key, p.path])),
@@ -217,7 +223,7 @@ export function Shell(props: ParentProps) {
               square
               aria-label="Sign out"
               title="Sign out"
-              onClick={() => void signOut()}
+              onClick={() => void leave.run()}
               icon={<LogOut size={15} aria-hidden="true" />}
             />
           </div>
@@ -230,6 +236,7 @@ export function Shell(props: ParentProps) {
             <span>A made-up estate on a simulated cloud. Nothing here is evidence about a real one.</span>
           </aside>
         </Show>
+        <ProblemNotice problem={leave.problem()} again={() => void leave.run()} />
         <Show when={lost()}>
           <p class="lost" role="status">
             The connection is interrupted. What is shown may be old; it is read again as soon as the server

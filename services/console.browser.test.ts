@@ -43,6 +43,10 @@ test('sign in, look at score, finding and asset, build a bundle, download it, an
   const folder = await mkdtemp(join(tmpdir(), 'attestry-browser-'))
   const context = await browser.newContext({ viewport: { width: 1280, height: 820 }, acceptDownloads: true })
   context.setDefaultTimeout(60_000)
+  // Chromium says so where the machine has no language, and Intl does not know it.
+  await context.addInitScript(() =>
+    Object.defineProperty(navigator, 'language', { get: () => 'en-US@posix' }),
+  )
   const page = await context.newPage()
   const refused: string[] = []
   page.on('console', (message) => {
@@ -57,6 +61,7 @@ test('sign in, look at score, finding and asset, build a bundle, download it, an
     await page.getByRole('heading', { name: 'Overview' }).waitFor()
     await page.getByText('DEMONSTRATION').first().waitFor()
     await page.getByText('kv-hr-restricted').first().waitFor()
+    await page.locator('.trend canvas').waitFor()
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
       await page.screenshot({ path: join(folder, `overview-${colorScheme}.png`) })

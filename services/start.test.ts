@@ -90,16 +90,6 @@ describe('a start that is told too little or something wrong', () => {
     expect(says).not.toMatch(/hunter[23]/)
   })
 
-  test('says which connection string is none, without quoting it', async () => {
-    await using database = await testDatabase()
-    const { code, says } = await refusal(['licensing'], {
-      ...variablesFor(database),
-      SERVICE_BUS_CONNECTION: 'Endpoint=sb://bus.example/;Key=hunter5',
-    })
-    expect(code).toBe(1)
-    expect(says.trim()).toBe('SERVICE_BUS_CONNECTION is no Service Bus connection string.')
-  })
-
   test('names the services there are, and the options, when asked for another', async () => {
     const [service, option] = await Promise.all([refusal(['discoverry']), refusal(['--embeded'])])
     expect(service.code).toBe(2)

@@ -1,12 +1,26 @@
-import { defineConfig } from 'vite'
+import { defineConfig, type Plugin } from 'vite'
 import solid from 'vite-plugin-solid'
 
 /** Where the gateway listens while the console is developed with `npm run dev -w web`. */
 const gateway = process.env['ATTESTRY_GATEWAY'] ?? 'http://127.0.0.1:4600'
 
+/**
+ * uPlot asks the browser's language as it loads, and ends there where Intl does not know it, as Chromium's `en-US@posix`.
+ * The console speaks English, its charts too.
+ */
+const chartsInEnglish: Plugin = {
+  name: 'charts-in-english',
+  transform(code, id) {
+    if (!/[\\/]uplot[\\/].*\.js$/i.test(id)) return undefined
+    const english = code.replace("domEnv ? nav.language : 'en-US'", "'en'")
+    if (english === code) throw new Error('uPlot asks for the language in another way than it did')
+    return { code: english, map: null }
+  },
+}
+
 export default defineConfig({
   root: import.meta.dirname,
-  plugins: [solid()],
+  plugins: [solid(), chartsInEnglish],
   build: {
     outDir: 'dist',
     emptyOutDir: true,

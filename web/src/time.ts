@@ -82,4 +82,4 @@ export function duration(ms: number): string {
 }
 
 /** The reader's zone, such as `Europe/Paris`. */
-export const localZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone
+export const localZone = (): string => Intl.DateTimeFormat('en').resolvedOptions().timeZone

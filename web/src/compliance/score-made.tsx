@@ -1,15 +1,14 @@
-import { lazy, Show, Suspense } from 'solid-js'
+import { Show } from 'solid-js'
 import type { api, ReplyOf } from '../api.ts'
 import { count, percent } from '../numbers.ts'
 import { RATING_WORDS } from '../overview/ratings.ts'
 import { ScoreScale } from '../overview/score.tsx'
+import { ScoreTrend } from '../overview/score-trend.tsx'
 import type { Reading } from '../reading.ts'
 import { Code } from '../ui/copy.tsx'
 import { Instant } from '../ui/instant.tsx'
 import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { Facts } from '../ui/side-panel.tsx'
-
-const Trend = lazy(() => import('../overview/trend.tsx').then((m) => ({ default: m.Trend })))
 
 /** How the score is made, with this evaluation's own numbers, so that anybody can recompute it. */
 export function ScoreMade(props: { score: Reading<ReplyOf<typeof api.compliance.readScore.endpoint>> }) {
@@ -31,9 +30,7 @@ export function ScoreMade(props: { score: Reading<ReplyOf<typeof api.compliance.
           >
             {(current) => (
               <div class="score-made">
-                <Suspense fallback={<div class="trend" />}>
-                  <Trend points={score().trend} height={200} />
-                </Suspense>
+                <ScoreTrend points={score().trend} height={200} />
                 <p class="formula">
                   <span class="tabular">
                     100 × {count(current().parts.weightPassed)} ÷ {count(current().parts.weightEvaluated)}

@@ -1,6 +1,6 @@
 import TrendingDown from 'lucide-solid/icons/trending-down'
 import TrendingUp from 'lucide-solid/icons/trending-up'
-import { For, lazy, Show, Suspense } from 'solid-js'
+import { For, Show } from 'solid-js'
 import type { api, ReplyOf } from '../api.ts'
 import { percent } from '../numbers.ts'
 import type { Reading } from '../reading.ts'
@@ -9,12 +9,10 @@ import { Instant } from '../ui/instant.tsx'
 import { Empty, ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { Panel } from '../ui/panel.tsx'
 import { BANDS, movedSays, RATING_WORDS, step } from './ratings.ts'
+import { ScoreTrend } from './score-trend.tsx'
 
 type Score = ReplyOf<typeof api.compliance.readScore.endpoint>
 type Evaluation = NonNullable<Score['current']>
-
-// The chart library is only fetched where a trend is shown.
-const Trend = lazy(() => import('./trend.tsx').then((m) => ({ default: m.Trend })))
 
 const TONES = {
   strong: 'good',
@@ -113,9 +111,7 @@ function Known(props: { current: Evaluation; score: Score }) {
         </p>
       </div>
       <figure class="score-trend">
-        <Suspense fallback={<div class="trend" />}>
-          <Trend points={props.score.trend} height={196} />
-        </Suspense>
+        <ScoreTrend points={props.score.trend} height={196} />
         <figcaption>
           <span data-line="score">Score</span>
           <span data-line="coverage">Coverage</span>

@@ -4,6 +4,7 @@ import { api, type ReplyOf } from '../api.ts'
 import { useLive } from '../live.tsx'
 import { counted } from '../numbers.ts'
 import { createAction, createReading } from '../reading.ts'
+import { localZone } from '../time.ts'
 import { Button } from '../ui/button.tsx'
 import { Dialog } from '../ui/dialog.tsx'
 import { Field } from '../ui/field.tsx'
@@ -20,8 +21,6 @@ const EVERY = [
   ['1440', 'Every day'],
   ['0', 'Not by interval'],
 ] as const
-
-const here = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone
 
 /** Opens a route, or changes one that is open. What is not touched overwrites and deletes nothing. */
 export function RouteSettingsDialog(props: { route?: Route; onClose: () => void }) {
@@ -185,7 +184,7 @@ export function RouteSettingsDialog(props: { route?: Route; onClose: () => void 
             label="Once a day at a time of day"
             says="Besides the interval, if there is one."
             checked={Boolean(settings().daily)}
-            onChange={(daily) => set({ daily: daily ? { at: '02:30', zone: here() } : null })}
+            onChange={(daily) => set({ daily: daily ? { at: '02:30', zone: localZone() } : null })}
           />
           <Show when={settings().daily}>
             {(daily) => (

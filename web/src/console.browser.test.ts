@@ -395,6 +395,9 @@ describe('what somebody types or chooses', () => {
     expect(await search.inputValue()).toBe('kv pay')
     await page.getByRole('button', { name: 'Clear' }).click()
     await page.waitForURL(/inventory$/)
+    // Longer than what was typed last waits to be said.
+    await page.waitForTimeout(400)
+    expect(page.url()).toMatch(/inventory$/)
     expect(await search.inputValue()).toBe('')
 
     await page.goto(`${server.url}/evidence?build=yes`)

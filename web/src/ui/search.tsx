@@ -13,17 +13,23 @@ export function SearchBox(props: { label: string; value: string; onChange: (valu
   // What comes back was typed a moment ago: by now there may be more of it, or a blank before the next word.
   createEffect(() => {
     const back = said.indexOf(props.value)
-    if (back === -1) setText(props.value)
+    if (back === -1) {
+      // Somebody else changed it: what was about to be said is of before.
+      forget()
+      setText(props.value)
+    }
     said = back === -1 ? [] : said.slice(back + 1)
   })
-  onCleanup(() => clearTimeout(timer))
-  const say = (value: string, at: number): void => {
+  const forget = (): void => {
     clearTimeout(timer)
-    timer = setTimeout(() => {
-      const wanted = value.trim()
-      if (wanted !== props.value) said = [...said, wanted]
-      props.onChange(wanted)
-    }, at)
+    timer = undefined
+  }
+  onCleanup(forget)
+  const say = (value: string): void => {
+    forget()
+    const wanted = value.trim()
+    if (wanted !== props.value) said = [...said, wanted]
+    props.onChange(wanted)
   }
   return (
     <label class="search">
@@ -38,14 +44,20 @@ export function SearchBox(props: { label: string; value: string; onChange: (valu
         value={text()}
         onInput={(event) => {
           setText(event.currentTarget.value)
-          say(event.currentTarget.value, PAUSE_MS)
+          const typed = event.currentTarget.value
+          forget()
+          timer = setTimeout(() => say(typed), PAUSE_MS)
+        }}
+        // Whoever goes on to a button that clears all is not to be followed by what was typed before.
+        onBlur={() => {
+          if (timer !== undefined) say(text())
         }}
         onKeyDown={(event) => {
-          if (event.key === 'Enter') say(text(), 0)
+          if (event.key === 'Enter') say(text())
           if (event.key !== 'Escape') return
           if (text() === '') event.currentTarget.blur()
           setText('')
-          say('', 0)
+          say('')
         }}
       />
       <kbd aria-hidden="true">/</kbd>

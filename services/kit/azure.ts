@@ -99,7 +99,10 @@ const signalOf = (request: PipelineRequest): AbortSignal => {
   return own.signal
 }
 
-/** Gives up a request whose answer does not come: as a broken connection, which the SDKs try again. */
+/**
+ * Gives up a request whose answer does not come: as a broken connection, which the SDKs try again. Answers come whole
+ * here: of one that is streamed, the signal would end nothing once it has begun.
+ */
 const impatientHttpClient = (inner: HttpClient, withinMs: number): HttpClient => ({
   async sendRequest(request) {
     const asked = signalOf(request)

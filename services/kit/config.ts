@@ -301,53 +301,39 @@ interface Problem {
 const vaultKeyOf = (address: unknown): string | null =>
   typeof address === 'string' ? (/^.*\/keys\/[^/]+/.exec(address)?.[0].toLowerCase() ?? null) : null
 
+type Values = Readonly<Record<string, unknown>>
+
 /** Rules over more than one variable, asked of what each is by itself. */
-const togetherWrong = (values: Readonly<Record<string, unknown>>): Problem[] => {
-  const bus = [values['SERVICE_BUS_CONNECTION'], values['SERVICE_BUS_NAMESPACE']].filter(Boolean).length
-  const signing = vaultKeyOf(values['ATTESTRY_SIGNING_KEY'])
-  return [
-    ...(bus === 0
-      ? [
-          {
-            variable: 'SERVICE_BUS_NAMESPACE',
-            message: 'is missing, and so is SERVICE_BUS_CONNECTION: one of the two says where the bus is',
-          },
-        ]
-      : []),
-    ...(bus === 2
-      ? [
-          {
-            variable: 'SERVICE_BUS_NAMESPACE',
-            message: 'is set, and so is SERVICE_BUS_CONNECTION: only one of the two may say where the bus is',
-          },
-        ]
-      : []),
-    ...(values['ATTESTRY_AUDIT_WEBHOOK'] && !values['ATTESTRY_AUDIT_WEBHOOK_KEY']
-      ? [
-          {
-            variable: 'ATTESTRY_AUDIT_WEBHOOK_KEY',
-            message: 'is missing: what ATTESTRY_AUDIT_WEBHOOK gets is signed with it',
-          },
-        ]
-      : []),
-    ...(values['ATTESTRY_TSA'] && !values['ATTESTRY_TSA_ROOTS']
-      ? [
-          {
-            variable: 'ATTESTRY_TSA_ROOTS',
-            message: 'is missing: without the roots of ATTESTRY_TSA no time stamp of theirs counts',
-          },
-        ]
-      : []),
-    ...(signing !== null && signing === vaultKeyOf(values['ATTESTRY_DOCUMENT_KEY'])
-      ? [
-          {
-            variable: 'ATTESTRY_DOCUMENT_KEY',
-            message: 'must be another key than ATTESTRY_SIGNING_KEY: no key has two purposes',
-          },
-        ]
-      : []),
-  ]
-}
+const TOGETHER: readonly (Problem & { readonly wrong: (values: Values) => boolean })[] = [
+  {
+    variable: 'SERVICE_BUS_NAMESPACE',
+    message: 'is missing, and so is SERVICE_BUS_CONNECTION: one of the two says where the bus is',
+    wrong: (v) => !v['SERVICE_BUS_CONNECTION'] && !v['SERVICE_BUS_NAMESPACE'],
+  },
+  {
+    variable: 'SERVICE_BUS_NAMESPACE',
+    message: 'is set, and so is SERVICE_BUS_CONNECTION: only one of the two may say where the bus is',
+    wrong: (v) => Boolean(v['SERVICE_BUS_CONNECTION'] && v['SERVICE_BUS_NAMESPACE']),
+  },
+  {
+    variable: 'ATTESTRY_AUDIT_WEBHOOK_KEY',
+    message: 'is missing: what ATTESTRY_AUDIT_WEBHOOK gets is signed with it',
+    wrong: (v) => Boolean(v['ATTESTRY_AUDIT_WEBHOOK'] && !v['ATTESTRY_AUDIT_WEBHOOK_KEY']),
+  },
+  {
+    variable: 'ATTESTRY_TSA_ROOTS',
+    message: 'is missing: without the roots of ATTESTRY_TSA no time stamp of theirs counts',
+    wrong: (v) => Boolean(v['ATTESTRY_TSA'] && !v['ATTESTRY_TSA_ROOTS']),
+  },
+  {
+    variable: 'ATTESTRY_DOCUMENT_KEY',
+    message: 'must be another key than ATTESTRY_SIGNING_KEY: no key has two purposes',
+    wrong: (v) => {
+      const signing = vaultKeyOf(v['ATTESTRY_SIGNING_KEY'])
+      return signing !== null && signing === vaultKeyOf(v['ATTESTRY_DOCUMENT_KEY'])
+    },
+  },
+]
 
 const parsedFrom = (env: Readonly<Record<string, string | undefined>>) => {
   const values: Record<string, unknown> = {}
@@ -364,11 +350,12 @@ const parsedFrom = (env: Readonly<Record<string, string | undefined>>) => {
         ...(text === undefined ? { short: 'missing' } : {}),
       })
   }
-  const wrong = (prefix: string) => problems.some(({ variable: name }) => name.startsWith(prefix))
-  // What is wrong by itself is said once.
-  for (const problem of togetherWrong(values))
-    if (!wrong(problem.variable.startsWith('SERVICE_BUS') ? 'SERVICE_BUS' : problem.variable))
-      problems.push(problem)
+  const alone = problems.map(({ variable: name }) => name)
+  // What is wrong by itself is said once, and a bus that is wrong is not missing.
+  const known = (name: string) =>
+    alone.includes(name) || (name === 'SERVICE_BUS_NAMESPACE' && alone.includes('SERVICE_BUS_CONNECTION'))
+  for (const { variable: name, message, wrong } of TOGETHER)
+    if (!known(name) && wrong(values)) problems.push({ variable: name, message })
   return { values, problems }
 }
 

@@ -6,13 +6,13 @@ import { ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { Bundle } from './bundle.tsx'
 
 /** Bundles that one page holds. */
-const PAGE = 100
+export const BUNDLES_A_PAGE = 100
 
 /** The newest bundles, or those that stand behind a place in the list; and behind a button the next ones. */
 export function BundlePage(props: { after?: string; fresh: string; empty?: JSX.Element }) {
   const [more, setMore] = createSignal(false)
   const bundles = createReading(api.evidence.listBundles, () => ({
-    query: { limit: PAGE, ...(props.after === undefined ? {} : { after: props.after }) },
+    query: { limit: BUNDLES_A_PAGE, ...(props.after === undefined ? {} : { after: props.after }) },
   }))
   return (
     <>

@@ -11,7 +11,7 @@ import { Button } from '../ui/button.tsx'
 import { Empty, Refused } from '../ui/notice.tsx'
 import { PageHead } from '../ui/panel.tsx'
 import { BuildBundle } from './build.tsx'
-import { BundlePage } from './bundle-page.tsx'
+import { BundlePage, BUNDLES_A_PAGE } from './bundle-page.tsx'
 import { Checkpoints } from './checkpoints.tsx'
 import { Handover } from './handover.tsx'
 import { Retention } from './retention.tsx'
@@ -39,14 +39,15 @@ function Bundles() {
   const { may } = useSession()
   const [search, setSearch] = useSearchParams<{ build?: string }>()
   const [fresh, setFresh] = createSignal('')
-  const counting = createReading(api.evidence.listBundles, () => ({ query: { limit: 1 } }))
+  // The question that the first page of the list asks too: it is asked once.
+  const first = createReading(api.evidence.listBundles, () => ({ query: { limit: BUNDLES_A_PAGE } }))
   const building = (): boolean => search.build === 'yes' && may(api.evidence.requestBundle)
   const ask = (): void => setSearch({ build: 'yes' })
   return (
     <div class="page">
       <PageHead
         title="Evidence"
-        note={<Show when={counting.data()}>{(page) => <>{counted(page().total, 'bundle')}</>}</Show>}
+        note={<Show when={first.data()}>{(page) => <>{counted(page().total, 'bundle')}</>}</Show>}
         actions={
           <Show when={may(api.evidence.requestBundle)}>
             <Button kind="primary" onClick={ask} icon={<Plus size={14} aria-hidden="true" />}>

@@ -1,8 +1,9 @@
 import Download from 'lucide-solid/icons/download'
-import { For, Show } from 'solid-js'
+import { For, type JSX, type ParentProps, Show } from 'solid-js'
 import { api } from '../api.ts'
 import { createReading } from '../reading.ts'
 import { Badge } from '../ui/badge.tsx'
+import { Button } from '../ui/button.tsx'
 import { CopyButton } from '../ui/copy.tsx'
 import { ProblemNotice, Skeleton } from '../ui/notice.tsx'
 import { Panel } from '../ui/panel.tsx'
@@ -51,63 +52,39 @@ export function Handover() {
         >
           {(known) => (
             <>
-              <div class="handed">
-                <p>
-                  <strong>signer.pub</strong>{' '}
+              <Handed
+                title="signer.pub"
+                note={
                   <Badge tone={known().signer.kind === 'key-vault' ? 'good' : 'medium'}>
                     {known().signer.kind === 'key-vault' ? 'in Key Vault' : 'local key'}
                   </Badge>
-                </p>
+                }
+                file="signer.pub"
+                text={known().signerPem}
+              >
                 <p class="fingerprint">
                   <code>{grouped(known().signer.fingerprint)}</code>
                   <CopyButton text={known().signer.fingerprint} label="Copy the fingerprint" />
                 </p>
-                <button
-                  type="button"
-                  class="button"
-                  data-kind="plain"
-                  onClick={() => save('signer.pub', known().signerPem)}
-                >
-                  <Download size={14} aria-hidden="true" />
-                  signer.pub
-                </button>
-              </div>
-              <div class="handed">
-                <p>
-                  <strong>checkpoint.vkey</strong>{' '}
-                  <span class="faint">the log’s keys: who signed the checkpoints</span>
-                </p>
-                <button
-                  type="button"
-                  class="button"
-                  data-kind="plain"
-                  onClick={() => save('checkpoint.vkey', known().checkpointVerifiers)}
-                >
-                  <Download size={14} aria-hidden="true" />
-                  checkpoint.vkey
-                </button>
-              </div>
+              </Handed>
+              <Handed
+                title="checkpoint.vkey"
+                note={<span class="faint">the log’s keys: who signed the checkpoints</span>}
+                file="checkpoint.vkey"
+                text={known().checkpointVerifiers}
+              />
               <For each={known().tsa}>
                 {(tsa, i) => (
-                  <div class="handed">
-                    <p>
-                      <strong>{tsa.name}</strong>{' '}
+                  <Handed
+                    title={tsa.name}
+                    note={
                       <Badge tone={tsa.independent ? 'good' : 'medium'}>
                         {tsa.independent ? 'independent' : 'local, not independent'}
                       </Badge>
-                    </p>
-                    <button
-                      type="button"
-                      class="button"
-                      data-kind="plain"
-                      onClick={() =>
-                        save(i() === 0 ? 'tsa-root.pem' : `tsa-root-${i() + 1}.pem`, tsa.rootPem)
-                      }
-                    >
-                      <Download size={14} aria-hidden="true" />
-                      {i() === 0 ? 'tsa-root.pem' : `tsa-root-${i() + 1}.pem`}
-                    </button>
-                  </div>
+                    }
+                    file={i() === 0 ? 'tsa-root.pem' : `tsa-root-${i() + 1}.pem`}
+                    text={tsa.rootPem}
+                  />
                 )}
               </For>
             </>
@@ -115,5 +92,20 @@ export function Handover() {
         </Show>
       </Panel>
     </>
+  )
+}
+
+/** One file to hand over: what it is, and a button that saves it. */
+function Handed(props: ParentProps<{ title: string; note: JSX.Element; file: string; text: string }>) {
+  return (
+    <div class="handed">
+      <p>
+        <strong>{props.title}</strong> {props.note}
+      </p>
+      {props.children}
+      <Button onClick={() => save(props.file, props.text)} icon={<Download size={14} aria-hidden="true" />}>
+        {props.file}
+      </Button>
+    </div>
   )
 }
